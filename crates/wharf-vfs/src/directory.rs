@@ -1,0 +1,77 @@
+//! Reading a directory in batches of bounded size.
+//!
+//! A directory of a million entries is read in the memory of one batch: names lie one behind the
+//! other in a single buffer, and the buffer is handed back to be filled again.
+
+use crate::{Answer, Metadata};
+
+/// One entry of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
+    /// The name, raw bytes; never `.`, `..`, empty, or with `/` or NUL.
+    pub name: &'a [u8],
+    /// What the name itself is (a symbolic link is not followed).
+    pub metadata: Metadata,
+    /// For a symbolic link whose target lies in the volume and exists: what it leads to.
+    pub target: Option<Metadata>,
+}
+
+/// Some entries of a directory, in the order of the store.
+#[derive(Debug, Default)]
+pub struct EntryBatch {
+    names: Vec<u8>,
+    entries: Vec<(u32, u16, Metadata, Option<Metadata>)>,
+}
+
+impl EntryBatch {
+    /// How many entries a reader puts into one batch at the most.
+    pub const MAX_ENTRIES: usize = 1024;
+
+    /// An empty batch that owns nothing yet.
+    pub const fn new() -> Self {
+        Self { names: Vec::new(), entries: Vec::new() }
+    }
+
+    /// Forgets the entries, keeps the memory.
+    pub fn clear(&mut self) {
+        self.names.clear();
+        self.entries.clear();
+    }
+
+    /// Adds an entry. A name over 65,535 octets is left out (no file system has one).
+    pub fn push(&mut self, name: &[u8], metadata: Metadata, target: Option<Metadata>) {
+        let (Ok(start), Ok(length)) = (u32::try_from(self.names.len()), u16::try_from(name.len())) else {
+            return;
+        };
+        self.names.extend_from_slice(name);
+        self.entries.push((start, length, metadata, target));
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The entries, in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.entries.iter().map(|&(start, length, metadata, target)| {
+            let start = start as usize;
+            let name = self.names.get(start..start + length as usize).unwrap_or_default();
+            Entry { name, metadata, target }
+        })
+    }
+}
+
+/// An open directory, read from front to back once.
+///
+/// An entry that vanishes while it is looked at is left out, as is one that cannot be looked at.
+pub trait DirectoryReader: Send {
+    /// The next entries, in `batch` (which is cleared first, its memory reused). An empty batch
+    /// means the end.
+    fn next_batch(&mut self, batch: EntryBatch) -> Answer<'_, EntryBatch>;
+}

@@ -1,0 +1,166 @@
+//! What an account may do, per virtual subtree.
+//!
+//! Rights are a small set of words (the specification's "role rights"); a rule gives one subtree its
+//! set, and the longest matching subtree decides, alone. There is no second place that decides.
+//!
+//! This room must not look at a volume: it answers from the path alone.
+
+use crate::VirtualPath;
+
+/// One thing that may be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Right {
+    /// See names and attributes, enter directories.
+    List,
+    /// Read files.
+    Read,
+    /// Change the content of files that exist in place (restart inside a file).
+    Write,
+    /// Append to files that exist.
+    Append,
+    /// Make new files.
+    Create,
+    /// Make directories.
+    Mkdir,
+    /// Remove files.
+    Delete,
+    /// Remove directories.
+    Rmdir,
+    /// Give an object another name (needed at both ends).
+    Rename,
+    /// Replace a file that exists (by upload or rename).
+    Overwrite,
+    /// Change permission bits.
+    Chmod,
+    /// Change owners and groups.
+    Chown,
+    /// Change times.
+    Times,
+    /// Make symbolic links.
+    Symlink,
+    /// Make hard links.
+    Link,
+    /// Ask for content hashes (with `read`).
+    Hash,
+    /// Send data connections to third hosts.
+    Fxp,
+    /// Ask for free space.
+    Space,
+}
+
+impl Right {
+    /// Every right with the word that configuration and `wharf user` use for it.
+    pub const ALL: [(Self, &'static str); 18] = [
+        (Self::List, "list"),
+        (Self::Read, "read"),
+        (Self::Write, "write"),
+        (Self::Append, "append"),
+        (Self::Create, "create"),
+        (Self::Mkdir, "mkdir"),
+        (Self::Delete, "delete"),
+        (Self::Rmdir, "rmdir"),
+        (Self::Rename, "rename"),
+        (Self::Overwrite, "overwrite"),
+        (Self::Chmod, "chmod"),
+        (Self::Chown, "chown"),
+        (Self::Times, "times"),
+        (Self::Symlink, "symlink"),
+        (Self::Link, "link"),
+        (Self::Hash, "hash"),
+        (Self::Fxp, "fxp"),
+        (Self::Space, "space"),
+    ];
+}
+
+/// A set of rights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Rights(u32);
+
+impl Rights {
+    /// No right at all.
+    pub const NONE: Self = Self(0);
+
+    /// Look and fetch: list, read, hash, space.
+    pub const READ_ONLY: Self =
+        Self::NONE.with(Right::List).with(Right::Read).with(Right::Hash).with(Right::Space);
+
+    /// Everything that an ordinary account does with its own files: all but chown and fxp.
+    pub const FULL: Self = Self((1 << 18) - 1).without(Right::Chown).without(Right::Fxp);
+
+    /// An anonymous drop box: make new files, see nothing, change nothing.
+    pub const INCOMING: Self = Self::NONE.with(Right::Create);
+
+    /// This set and one more.
+    #[must_use]
+    pub const fn with(self, right: Right) -> Self {
+        Self(self.0 | 1 << right as u8)
+    }
+
+    /// This set and one less.
+    #[must_use]
+    pub const fn without(self, right: Right) -> Self {
+        Self(self.0 & !(1 << right as u8))
+    }
+
+    /// Whether `right` is in the set.
+    pub const fn has(self, right: Right) -> bool {
+        self.0 & 1 << right as u8 != 0
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether anything can be changed with it.
+    pub const fn can_change(self) -> bool {
+        self.0 & !Self::READ_ONLY.with(Right::Fxp).0 != 0
+    }
+}
+
+/// The rights of one account: a rule per subtree, the longest match decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grants {
+    rules: Vec<(VirtualPath, Rights)>,
+}
+
+impl Grants {
+    /// The same rights everywhere.
+    pub fn everywhere(rights: Rights) -> Self {
+        Self { rules: vec![(VirtualPath::root(), rights)] }
+    }
+
+    /// Rules for subtrees; where none matches, nothing is allowed. A later rule for the same
+    /// subtree replaces the earlier one.
+    pub fn new(rules: impl IntoIterator<Item = (VirtualPath, Rights)>) -> Self {
+        let mut kept: Vec<(VirtualPath, Rights)> = Vec::new();
+        for (path, rights) in rules {
+            kept.retain(|(other, _)| *other != path);
+            kept.push((path, rights));
+        }
+        // The deepest subtree first, so that the first match is the longest.
+        kept.sort_by_key(|(path, _)| std::cmp::Reverse(path.depth()));
+        Self { rules: kept }
+    }
+
+    /// What may be done at `path`.
+    pub fn at(&self, path: &VirtualPath) -> Rights {
+        self.rules
+            .iter()
+            .find(|(subtree, _)| path.starts_with(subtree))
+            .map_or(Rights::NONE, |(_, rights)| *rights)
+    }
+
+    /// The rules, the deepest subtree first.
+    pub fn rules(&self) -> &[(VirtualPath, Rights)] {
+        &self.rules
+    }
+
+    /// The same rules with everything taken away that `mask` does not have.
+    #[must_use]
+    pub fn masked(&self, mask: Rights) -> Self {
+        Self { rules: self.rules.iter().map(|(path, rights)| (path.clone(), rights.and(mask))).collect() }
+    }
+}
