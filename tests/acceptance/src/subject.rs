@@ -1,0 +1,451 @@
+//! The server under test, started on loopback over a directory of the test's own.
+//!
+//! `SUBJECT` chooses it: `wharf` (default), `vsftpd`, `proftpd` or `pure-ftpd`. Wharf's binary is
+//! `$WHARF`, else the one beside this test in the target directory. The reference servers are
+//! unpacked Debian packages in `$PEERS`, else `target/peers` (`scripts/setup-tests` puts them
+//! there); they know only system accounts, so each one runs in a mount and process namespace of its
+//! own in which `/etc/passwd`, `/etc/shadow` and PAM are the test's. That needs root; Wharf does
+//! not.
+
+mod proftpd;
+mod pure_ftpd;
+mod vsftpd;
+mod wharf;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Read;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::socket::{connect_to, free_port};
+use crate::{Control, Scratch};
+
+/// The unprivileged account that the reference servers serve as.
+const UID: u32 = 61_000;
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The product.
+    Wharf,
+    /// vsftpd.
+    Vsftpd,
+    /// ProFTPD.
+    Proftpd,
+    /// Pure-FTPd.
+    PureFtpd,
+}
+
+impl Kind {
+    /// The one that `SUBJECT` names.
+    ///
+    /// # Panics
+    /// When it names none.
+    #[must_use]
+    pub fn chosen() -> Self {
+        match std::env::var("SUBJECT").as_deref() {
+            Err(_) | Ok("" | "wharf") => Self::Wharf,
+            Ok("vsftpd") => Self::Vsftpd,
+            Ok("proftpd") => Self::Proftpd,
+            Ok("pure-ftpd") => Self::PureFtpd,
+            Ok(other) => panic!("SUBJECT={other}: expected wharf, vsftpd, proftpd or pure-ftpd"),
+        }
+    }
+
+    /// Its name, as in `SUBJECT`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Wharf => "wharf",
+            Self::Vsftpd => "vsftpd",
+            Self::Proftpd => "proftpd",
+            Self::PureFtpd => "pure-ftpd",
+        }
+    }
+}
+
+/// What a test wants of the server beyond the ordinary.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Which server.
+    pub kind: Kind,
+    /// The address to listen on.
+    pub address: IpAddr,
+    /// Anonymous login, read-only.
+    pub anonymous: bool,
+    /// Nobody may write.
+    pub read_only: bool,
+    /// The range of passive ports, both ends included.
+    pub passive_ports: Option<(u16, u16)>,
+    /// The directory to serve; a new one when `None`.
+    pub root: Option<PathBuf>,
+    /// Lines for Wharf's configuration file, given as `key = value` below their `[section]`.
+    /// When there are any, Wharf is started with `--config`; no other server looks at them.
+    pub wharf: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            kind: Kind::chosen(),
+            address: Ipv4Addr::LOCALHOST.into(),
+            anonymous: false,
+            read_only: false,
+            passive_ports: None,
+            root: None,
+            wharf: "",
+        }
+    }
+}
+
+/// What a subject's module gives: how to start it.
+struct Launch {
+    command: Command,
+    /// Whether the test's account files must be mounted over the system's.
+    accounts: bool,
+}
+
+/// A running server. It is killed, with all its children, when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: SocketAddr,
+    root: PathBuf,
+    scratch: Scratch,
+    kind: Kind,
+}
+
+impl Server {
+    /// Starts the chosen subject with the ordinary set-up.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::with(Setup::default())
+    }
+
+    /// Starts it as `setup` says.
+    ///
+    /// # Panics
+    /// When it cannot be started or does not greet within 15 seconds.
+    #[must_use]
+    pub fn with(setup: Setup) -> Self {
+        let scratch = Scratch::new(setup.kind.name());
+        let root = setup.root.clone().unwrap_or_else(|| scratch.path().join("home"));
+        make_directory(&root);
+        let address = SocketAddr::new(setup.address, free_port());
+        let child = launch(&setup, &scratch, &root, address);
+        let mut server = Self { child, address, root, scratch, kind: setup.kind };
+        server.wait_until_it_greets();
+        server
+    }
+
+    /// Kills the server at once (`SIGKILL`) and starts it again on the same port and directory.
+    ///
+    /// # Panics
+    /// When it does not come up again.
+    pub fn restart_after_a_crash(&mut self, setup: &Setup) {
+        self.kill();
+        self.child = launch(setup, &self.scratch, &self.root, self.address);
+        self.wait_until_it_greets();
+    }
+
+    /// Kills the server at once.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn wait_until_it_greets(&mut self) {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("{} ended with {status}:\n{}", self.kind.name(), self.log());
+            }
+            if let Ok(mut stream) = connect_to(self.address) {
+                let mut greeting = [0; 3];
+                if stream.read_exact(&mut greeting).is_ok() {
+                    return;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} does not greet on {}:\n{}", self.kind.name(), self.address, self.log());
+    }
+
+    /// Which server it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The process: of Wharf itself, or of the namespace that holds a reference server.
+    #[must_use]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The resident memory of Wharf's process, in KiB.
+    ///
+    /// # Panics
+    /// When `/proc` cannot be read.
+    #[must_use]
+    pub fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("process status");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+    }
+
+    /// What the server wrote to its standard error.
+    #[must_use]
+    pub fn log(&self) -> String {
+        let bytes = fs::read(self.scratch.path().join("log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// A connection that has read the greeting.
+    #[must_use]
+    #[track_caller]
+    pub fn connect(&self) -> Control {
+        Control::greeted(self.address)
+    }
+
+    /// A connection that is logged in.
+    #[must_use]
+    #[track_caller]
+    pub fn login(&self) -> Control {
+        let mut control = self.connect();
+        control.log_in();
+        control
+    }
+
+    /// The directory that is served.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The host's path of a served name.
+    #[must_use]
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// A directory beside the served one: nothing in it may ever be seen or touched.
+    #[must_use]
+    pub fn outside(&self) -> PathBuf {
+        let path = self.scratch.path().join("outside");
+        make_directory(&path);
+        path
+    }
+
+    /// Puts a file into the served directory.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn put(&self, name: impl AsRef<Path>, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::write(&path, bytes).expect("a file of the test");
+        own(&path);
+    }
+
+    /// Makes a directory in the served one.
+    pub fn mkdir(&self, name: impl AsRef<Path>) {
+        make_directory(&self.path(name));
+    }
+
+    /// The bytes of a served file.
+    ///
+    /// # Panics
+    /// When it cannot be read.
+    #[must_use]
+    #[track_caller]
+    pub fn read(&self, name: impl AsRef<Path>) -> Vec<u8> {
+        let path = self.path(name);
+        fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// Whether there is such a name.
+    #[must_use]
+    pub fn has(&self, name: impl AsRef<Path>) -> bool {
+        self.path(name).symlink_metadata().is_ok()
+    }
+
+    /// The names in the served directory, sorted, the server's own temporaries included.
+    #[must_use]
+    pub fn names(&self) -> Vec<OsString> {
+        let mut names: Vec<_> =
+            fs::read_dir(&self.root).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+        names.sort();
+        names
+    }
+
+    /// Sets a file's modification time, in seconds since 1970.
+    ///
+    /// # Panics
+    /// When it cannot be set.
+    pub fn touch(&self, name: impl AsRef<Path>, seconds: u64) {
+        let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+        fs::File::open(self.path(name)).and_then(|file| file.set_modified(time)).expect("modification time");
+    }
+
+    /// A file's modification time, in seconds since 1970.
+    ///
+    /// # Panics
+    /// When the file has none.
+    #[must_use]
+    pub fn modified(&self, name: impl AsRef<Path>) -> u64 {
+        let time = self.path(name).metadata().and_then(|meta| meta.modified()).expect("modification time");
+        time.duration_since(std::time::UNIX_EPOCH).expect("a time after 1970").as_secs()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- log of {}:\n{}", self.kind.name(), self.log());
+        }
+    }
+}
+
+/// The target directory that this test was built in (`CARGO_TARGET_DIR` is respected by looking at
+/// where the test lies, not at where it should).
+///
+/// # Panics
+/// When the test does not lie in `TARGET/PROFILE/deps`.
+#[must_use]
+pub fn profile_directory() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let deps = test.parent().expect("a directory");
+    deps.parent().expect("the profile's directory").to_path_buf()
+}
+
+/// The binary of the product.
+///
+/// # Panics
+/// When it has not been built.
+#[must_use]
+pub fn wharf_binary() -> PathBuf {
+    let path = std::env::var_os("WHARF").map_or_else(|| profile_directory().join("wharf"), PathBuf::from);
+    assert!(path.is_file(), "{} is missing: build it with `cargo build --workspace --all-targets`", path.display());
+    path
+}
+
+/// A file of an unpacked reference package.
+///
+/// # Panics
+/// When the package has not been unpacked.
+#[must_use]
+pub fn peer(path: &str) -> PathBuf {
+    let base = std::env::var_os("PEERS").map_or_else(
+        || profile_directory().parent().expect("the target directory").join("peers"),
+        PathBuf::from,
+    );
+    let path = base.join(path);
+    assert!(path.exists(), "{} is missing: run scripts/setup-tests", path.display());
+    path
+}
+
+fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) -> Child {
+    let launch = match setup.kind {
+        Kind::Wharf => wharf::launch(setup, scratch, root, address),
+        Kind::Vsftpd => vsftpd::launch(setup, scratch, root, address),
+        Kind::Proftpd => proftpd::launch(setup, scratch, root, address),
+        Kind::PureFtpd => pure_ftpd::launch(setup, scratch, address),
+    };
+    let mut command = if launch.accounts { isolated(&launch.command, scratch, root) } else { launch.command };
+    let log = fs::OpenOptions::new().create(true).append(true).read(true).open(scratch.path().join("log")).expect("log");
+    command
+        // vsftpd reports its failures on standard input.
+        .stdin(log.try_clone().expect("log"))
+        .stdout(log.try_clone().expect("log"))
+        .stderr(log)
+        .env("LANG", "C.UTF-8")
+        .env("TZ", "UTC");
+    command.spawn().unwrap_or_else(|error| panic!("{}: {error}", setup.kind.name()))
+}
+
+/// Wraps a server into namespaces in which the suite's accounts exist: the host's own files are
+/// neither changed nor seen, and every child dies with the wrapper.
+fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
+    let etc = scratch.path().join("etc");
+    fs::create_dir_all(&etc).expect("etc");
+    let home = root.display();
+    // MD5-crypt of the suite's password: cheap to check, known to every libcrypt.
+    let hash = "$1$wharf$nv4G3uZfPpvEiHOKaNL0l/";
+    let ftp = UID + 1;
+    for (file, mode, lines) in [
+        ("passwd", 0o644, format!("wharf:x:{UID}:{UID}::{home}:/bin/sh\nftp:x:{ftp}:{UID}::{home}:/bin/sh\n")),
+        ("group", 0o644, format!("wharf:x:{UID}:\n")),
+        ("shadow", 0o600, format!("wharf:{hash}:19000:0:99999:7:::\nftp:*:19000:0:99999:7:::\n")),
+    ] {
+        let system = fs::read_to_string(format!("/etc/{file}")).expect("the system's account file");
+        let kept: String = system
+            .lines()
+            .filter(|line| !line.starts_with("wharf:") && !line.starts_with("ftp:"))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        fs::write(etc.join(file), kept + &lines).expect("account file");
+        fs::set_permissions(etc.join(file), fs::Permissions::from_mode(mode)).expect("mode");
+    }
+    let pam = etc.join("pam.d");
+    fs::create_dir_all(&pam).expect("pam.d");
+    fs::write(
+        pam.join("wharf-acceptance"),
+        "auth required pam_unix.so nodelay\naccount required pam_permit.so\nsession required pam_permit.so\n",
+    )
+    .expect("PAM service");
+    let script = r#"
+etc=$1; shift
+for f in passwd group shadow pam.d; do mount --bind "$etc/$f" "/etc/$f" || exit 70; done
+mount -t tmpfs -o mode=755 run /run || exit 70
+exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--pid", "--ipc", "--fork", "--kill-child=SIGKILL", "--mount-proc"]);
+    command.args(["sh", "-c", script, "sh"]).arg(&etc);
+    command.arg(server.get_program()).args(server.get_args());
+    command
+}
+
+fn make_directory(path: &Path) {
+    fs::create_dir_all(path).expect("a directory of the test");
+    own(path);
+}
+
+/// Gives a file to the account of the reference servers; only root can, and only they need it.
+fn own(path: &Path) {
+    let _ = chown(path, Some(UID), Some(UID));
+}
+
+/// Writes a configuration file into the scratch directory.
+fn config(scratch: &Scratch, name: &str, text: &str) -> PathBuf {
+    let path = scratch.path().join(name);
+    fs::write(&path, text).expect("configuration file");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("mode");
+    path
+}
+
+/// Runs a program to its end and gives its standard output.
+///
+/// # Panics
+/// When it cannot be run or fails.
+pub fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
