@@ -29,7 +29,10 @@ impl EntryBatch {
 
     /// An empty batch that owns nothing yet.
     pub const fn new() -> Self {
-        Self { names: Vec::new(), entries: Vec::new() }
+        Self {
+            names: Vec::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// Forgets the entries, keeps the memory.
@@ -40,11 +43,30 @@ impl EntryBatch {
 
     /// Adds an entry. A name over 65,535 octets is left out (no file system has one).
     pub fn push(&mut self, name: &[u8], metadata: Metadata, target: Option<Metadata>) {
-        let (Ok(start), Ok(length)) = (u32::try_from(self.names.len()), u16::try_from(name.len())) else {
+        let (Ok(start), Ok(length)) = (u32::try_from(self.names.len()), u16::try_from(name.len()))
+        else {
             return;
         };
         self.names.extend_from_slice(name);
         self.entries.push((start, length, metadata, target));
+    }
+
+    /// Keeps the entries whose name `keep` wants.
+    pub fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
+        let names = &self.names;
+        self.entries.retain(|&(start, length, ..)| {
+            let start = start as usize;
+            keep(
+                names
+                    .get(start..start + length as usize)
+                    .unwrap_or_default(),
+            )
+        });
+    }
+
+    /// Keeps the first `count` entries.
+    pub fn truncate(&mut self, count: usize) {
+        self.entries.truncate(count);
     }
 
     /// How many entries there are.
@@ -59,11 +81,20 @@ impl EntryBatch {
 
     /// The entries, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.entries.iter().map(|&(start, length, metadata, target)| {
-            let start = start as usize;
-            let name = self.names.get(start..start + length as usize).unwrap_or_default();
-            Entry { name, metadata, target }
-        })
+        self.entries
+            .iter()
+            .map(|&(start, length, metadata, target)| {
+                let start = start as usize;
+                let name = self
+                    .names
+                    .get(start..start + length as usize)
+                    .unwrap_or_default();
+                Entry {
+                    name,
+                    metadata,
+                    target,
+                }
+            })
     }
 }
 

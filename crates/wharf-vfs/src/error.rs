@@ -124,7 +124,12 @@ pub struct Error {
 impl Error {
     /// A failure without a back end's words.
     pub fn new(kind: ErrorKind, operation: Operation, path: &VirtualPath) -> Self {
-        Self { kind, operation, path: path.clone(), source: None }
+        Self {
+            kind,
+            operation,
+            path: path.clone(),
+            source: None,
+        }
     }
 
     /// A failure with a back end's words for the log.
@@ -134,7 +139,12 @@ impl Error {
         path: &VirtualPath,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
-        Self { kind, operation, path: path.clone(), source: Some(source.into()) }
+        Self {
+            kind,
+            operation,
+            path: path.clone(),
+            source: Some(source.into()),
+        }
     }
 
     /// The same failure as seen at another path (a volume's path turned into the view's).

@@ -82,11 +82,16 @@ impl Rights {
     pub const NONE: Self = Self(0);
 
     /// Look and fetch: list, read, hash, space.
-    pub const READ_ONLY: Self =
-        Self::NONE.with(Right::List).with(Right::Read).with(Right::Hash).with(Right::Space);
+    pub const READ_ONLY: Self = Self::NONE
+        .with(Right::List)
+        .with(Right::Read)
+        .with(Right::Hash)
+        .with(Right::Space);
 
     /// Everything that an ordinary account does with its own files: all but chown and fxp.
-    pub const FULL: Self = Self((1 << 18) - 1).without(Right::Chown).without(Right::Fxp);
+    pub const FULL: Self = Self((1 << 18) - 1)
+        .without(Right::Chown)
+        .without(Right::Fxp);
 
     /// An anonymous drop box: make new files, see nothing, change nothing.
     pub const INCOMING: Self = Self::NONE.with(Right::Create);
@@ -114,6 +119,16 @@ impl Rights {
         Self(self.0 & other.0)
     }
 
+    /// Whether all of `other` is in this set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether objects can be seen with it at all.
+    pub const fn can_see(self) -> bool {
+        self.has(Right::List) || self.has(Right::Read)
+    }
+
     /// Whether anything can be changed with it.
     pub const fn can_change(self) -> bool {
         self.0 & !Self::READ_ONLY.with(Right::Fxp).0 != 0
@@ -129,7 +144,9 @@ pub struct Grants {
 impl Grants {
     /// The same rights everywhere.
     pub fn everywhere(rights: Rights) -> Self {
-        Self { rules: vec![(VirtualPath::root(), rights)] }
+        Self {
+            rules: vec![(VirtualPath::root(), rights)],
+        }
     }
 
     /// Rules for subtrees; where none matches, nothing is allowed. A later rule for the same
@@ -153,6 +170,39 @@ impl Grants {
             .map_or(Rights::NONE, |(_, rights)| *rights)
     }
 
+    /// What may be done at `path` where names that differ only by case are one name: what *every*
+    /// rule allows that could be meant (CVE-2015-1419).
+    pub(crate) fn at_any_case(&self, path: &VirtualPath) -> Rights {
+        let fold = |component: &[u8]| String::from_utf8_lossy(component).to_lowercase();
+        let path: Vec<String> = path.components().map(fold).collect();
+        let matches = |subtree: &VirtualPath| {
+            subtree.depth() <= path.len()
+                && subtree
+                    .components()
+                    .map(fold)
+                    .eq(path.iter().take(subtree.depth()).cloned())
+        };
+        let mut found = self.rules.iter().filter(|(subtree, _)| matches(subtree));
+        let Some((deepest, rights)) = found.next() else {
+            return Rights::NONE;
+        };
+        found
+            .take_while(|(subtree, _)| subtree.depth() == deepest.depth())
+            .fold(*rights, |all, (_, one)| all.and(*one))
+    }
+
+    /// Whether the same is allowed everywhere.
+    pub fn is_uniform(&self) -> bool {
+        matches!(self.rules.as_slice(), [(subtree, _)] if subtree.is_root())
+    }
+
+    /// Whether a rule begins strictly below `path`.
+    pub(crate) fn differ_below(&self, path: &VirtualPath) -> bool {
+        self.rules
+            .iter()
+            .any(|(subtree, _)| subtree != path && subtree.starts_with(path))
+    }
+
     /// The rules, the deepest subtree first.
     pub fn rules(&self) -> &[(VirtualPath, Rights)] {
         &self.rules
@@ -161,6 +211,12 @@ impl Grants {
     /// The same rules with everything taken away that `mask` does not have.
     #[must_use]
     pub fn masked(&self, mask: Rights) -> Self {
-        Self { rules: self.rules.iter().map(|(path, rights)| (path.clone(), rights.and(mask))).collect() }
+        Self {
+            rules: self
+                .rules
+                .iter()
+                .map(|(path, rights)| (path.clone(), rights.and(mask)))
+                .collect(),
+        }
     }
 }

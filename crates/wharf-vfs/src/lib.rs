@@ -20,6 +20,7 @@ pub mod upload;
 pub mod view;
 pub mod volume;
 pub mod volumes;
+pub mod writers;
 
 #[cfg(any(test, feature = "contract"))]
 pub mod contract;
@@ -30,8 +31,8 @@ pub use error::{Error, ErrorKind, Operation, Result};
 pub use file::{File, FileRef};
 pub use grant::{Grants, Right, Rights};
 pub use metadata::{AttributeChange, FileKind, Links, Metadata, Space, Timestamp};
-pub use mount::{Mount, MountTable};
+pub use mount::{Mount, MountError, MountTable};
 pub use path::{PathError, VirtualPath};
-pub use upload::{Upload, UploadMode, UploadPolicy};
-pub use view::View;
+pub use upload::{AbortedUpload, Upload, UploadMode, UploadPolicy};
+pub use view::{View, ViewReader, ViewSettings};
 pub use volume::{Capabilities, OpenMode, Replace, Volume};

@@ -4,7 +4,7 @@
 //! none opens a device, FIFO or socket. What a volume cannot do it says in its [`Capabilities`];
 //! it does not pretend. Rights are not checked here: the [view](crate::View) has done so.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     Answer, AttributeChange, DirectoryReader, FileRef, Links, Metadata, Space, VirtualPath,
@@ -83,18 +83,38 @@ pub trait Volume: Send + Sync + fmt::Debug {
     fn remove_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, ()>;
 
     /// Renames; a directory only onto nothing. `Exists` when the target may not be replaced.
-    fn rename<'a>(&'a self, from: &'a VirtualPath, to: &'a VirtualPath, replace: Replace) -> Answer<'a, ()>;
+    fn rename<'a>(
+        &'a self,
+        from: &'a VirtualPath,
+        to: &'a VirtualPath,
+        replace: Replace,
+    ) -> Answer<'a, ()>;
 
     /// Changes attributes of the object that `path` leads to.
-    fn set_attributes<'a>(&'a self, path: &'a VirtualPath, change: AttributeChange) -> Answer<'a, ()>;
+    fn set_attributes<'a>(
+        &'a self,
+        path: &'a VirtualPath,
+        change: AttributeChange,
+    ) -> Answer<'a, ()>;
 
     /// Reads a symbolic link's target text, raw.
     fn read_link<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Vec<u8>>;
 
     /// Makes a symbolic link at `path` to `target` (an absolute path of this volume, stored so that
     /// it stays inside).
-    fn create_symlink<'a>(&'a self, target: &'a VirtualPath, path: &'a VirtualPath) -> Answer<'a, ()>;
+    fn create_symlink<'a>(
+        &'a self,
+        target: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()>;
 
     /// Free and total space around `path`.
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space>;
+
+    /// The directory at `path` as a volume of its own that no link leaves, if the store can confine
+    /// paths to it itself; `None` when the [`Rooted`](crate::layers::Rooted) layer must do it.
+    fn subtree<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Option<Arc<dyn Volume>>> {
+        let _ = path;
+        Answer::now(Ok(None))
+    }
 }

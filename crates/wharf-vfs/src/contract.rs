@@ -1,0 +1,1 @@
+//! What every volume must do, as tests that every volume and layer runs.

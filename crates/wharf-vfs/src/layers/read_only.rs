@@ -1,0 +1,108 @@
+//! A volume that cannot be changed, whatever the rights: every change is
+//! [`ErrorKind::ReadOnly`], that of an empty file included (CVE-2017-15906).
+
+use std::sync::Arc;
+
+use crate::{
+    Answer, AttributeChange, Capabilities, DirectoryReader, Error, ErrorKind, FileRef, Links,
+    Metadata, OpenMode, Operation, Replace, Space, VirtualPath, Volume,
+};
+
+/// The inner volume without any way to change it.
+#[derive(Clone, Debug)]
+pub struct ReadOnly {
+    inner: Arc<dyn Volume>,
+}
+
+impl ReadOnly {
+    /// Wraps `inner`.
+    pub fn new(inner: Arc<dyn Volume>) -> Self {
+        Self { inner }
+    }
+}
+
+fn refuse<T>(operation: Operation, path: &VirtualPath) -> Answer<'static, T> {
+    Answer::now(Err(Error::new(ErrorKind::ReadOnly, operation, path)))
+}
+
+impl Volume for ReadOnly {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            write: false,
+            random_write: false,
+            atomic_rename: false,
+            set_times: false,
+            ..self.inner.capabilities()
+        }
+    }
+
+    fn metadata<'a>(&'a self, path: &'a VirtualPath, links: Links) -> Answer<'a, Metadata> {
+        self.inner.metadata(path, links)
+    }
+
+    fn open<'a>(&'a self, path: &'a VirtualPath, mode: OpenMode) -> Answer<'a, FileRef> {
+        match mode {
+            OpenMode::Read => self.inner.open(path, mode),
+            OpenMode::Update | OpenMode::UpdateOrCreate { .. } | OpenMode::CreateNew { .. } => {
+                refuse(Operation::Write, path)
+            }
+        }
+    }
+
+    fn read_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Box<dyn DirectoryReader>> {
+        self.inner.read_directory(path)
+    }
+
+    fn create_directory<'a>(&'a self, path: &'a VirtualPath, _mode: u32) -> Answer<'a, ()> {
+        refuse(Operation::CreateDirectory, path)
+    }
+
+    fn remove_file<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, ()> {
+        refuse(Operation::Remove, path)
+    }
+
+    fn remove_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, ()> {
+        refuse(Operation::RemoveDirectory, path)
+    }
+
+    fn rename<'a>(
+        &'a self,
+        from: &'a VirtualPath,
+        _to: &'a VirtualPath,
+        _replace: Replace,
+    ) -> Answer<'a, ()> {
+        refuse(Operation::Rename, from)
+    }
+
+    fn set_attributes<'a>(
+        &'a self,
+        path: &'a VirtualPath,
+        _change: AttributeChange,
+    ) -> Answer<'a, ()> {
+        refuse(Operation::SetAttributes, path)
+    }
+
+    fn read_link<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Vec<u8>> {
+        self.inner.read_link(path)
+    }
+
+    fn create_symlink<'a>(
+        &'a self,
+        _target: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        refuse(Operation::Link, path)
+    }
+
+    fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
+        self.inner.space(path)
+    }
+
+    fn subtree<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Option<Arc<dyn Volume>>> {
+        let inner = self.inner.subtree(path);
+        Answer::later(async move {
+            let inner = inner.await?;
+            Ok(inner.map(|inner| Arc::new(Self::new(inner)) as Arc<dyn Volume>))
+        })
+    }
+}

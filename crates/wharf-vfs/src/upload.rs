@@ -1,0 +1,596 @@
+//! An upload from its beginning to the moment when it is visible, or gone.
+//!
+//! A whole new file is staged: its bytes go to `.wharf-<random>.part` in the same directory, and
+//! [`Upload::commit`] renames it over the target in one step, so nobody ever sees half of it and
+//! what stood there stays until then. Restarts and appends write in place; there is nothing to
+//! stage. A staged upload replaces a symbolic link at the target; it does not write through it.
+//!
+//! The order of a small upload is the shortest that is safe: make the temporary, write, rename.
+//! Nothing is looked up when the account's rights do not depend on it.
+
+use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
+
+use crate::{
+    AttributeChange, Error, ErrorKind, FileRef, Links, OpenMode, Operation, Replace, Result, Right,
+    Timestamp, View, VirtualPath, Volume, writers::Writer,
+};
+
+/// Names that [`UploadMode::Unique`] tries after the first (STOU).
+const UNIQUE_TRIES: u32 = 1000;
+
+/// Names that are tried for a temporary; they have 80 random bits, so one is enough.
+const STAGE_TRIES: u32 = 4;
+
+/// How uploads become visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadPolicy {
+    /// Whole files are staged and appear in one step.
+    pub atomic: bool,
+    /// A staged upload that fails is kept under its name, for a restart, where nothing stood there.
+    pub keep_partial: bool,
+    /// The content is on the device before it is visible.
+    pub fsync: bool,
+}
+
+impl Default for UploadPolicy {
+    fn default() -> Self {
+        Self {
+            atomic: true,
+            keep_partial: true,
+            fsync: false,
+        }
+    }
+}
+
+/// Where the bytes go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UploadMode {
+    /// A whole file in place of whatever file stands there.
+    Replace,
+    /// Into the file that stands there, from this octet on; what lies behind the new bytes stays.
+    /// That the offset is not beyond the end is for the caller to check, on [`Upload::file`].
+    ResumeAt(u64),
+    /// At the end of the file that stands there, or a new file.
+    Append,
+    /// A new file in the directory that is named in place of the target.
+    Unique {
+        /// The name to try first; `None`: `ftp.` and 8 random letters and digits.
+        hint: Option<Vec<u8>>,
+    },
+}
+
+/// What became of an upload that was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AbortedUpload {
+    /// Nothing of it is left.
+    Discarded,
+    /// What came stands under the target's name.
+    KeptPartial,
+}
+
+/// How a staged file becomes visible.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conditions {
+    pub(crate) replace: Replace,
+    pub(crate) keep_partial: bool,
+    /// Permission bits of the new file.
+    pub(crate) mode: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// In a temporary beside the target (a path of the volume).
+    Temporary {
+        path: VirtualPath,
+        replace: Replace,
+        unique: bool,
+        keep_partial: bool,
+    },
+    /// In the target itself.
+    InPlace,
+    /// Visible or removed; nothing is left to do.
+    Settled,
+}
+
+/// A running upload. Dropping it discards what was staged.
+#[must_use = "an upload must be committed or aborted"]
+pub struct Upload {
+    file: FileRef,
+    start: u64,
+    target: VirtualPath,
+    volume: Arc<dyn Volume>,
+    /// The target below its mount.
+    place: VirtualPath,
+    stage: Stage,
+    fsync: bool,
+    writer: Option<Writer>,
+}
+
+impl Upload {
+    /// Where the bytes are written.
+    pub fn file(&self) -> &FileRef {
+        &self.file
+    }
+
+    /// The offset in [`Upload::file`] where the first octet goes.
+    pub const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// The file that is uploaded, as the account sees it.
+    pub const fn target(&self) -> &VirtualPath {
+        &self.target
+    }
+
+    pub(crate) async fn begin(
+        view: &View,
+        path: &VirtualPath,
+        mode: UploadMode,
+        umask: u32,
+    ) -> Result<Self> {
+        let permissions = 0o666 & !umask;
+        match mode {
+            UploadMode::Replace => Self::begin_replace(view, path, permissions).await,
+            UploadMode::ResumeAt(offset) => {
+                view.authorize(Right::Write, path, Operation::Write)?;
+                let mut upload = Self::in_place(view, path, OpenMode::Update).await?;
+                upload.start = offset;
+                Ok(upload)
+            }
+            UploadMode::Append => Self::begin_append(view, path, permissions).await,
+            UploadMode::Unique { hint } => Self::begin_unique(view, path, hint, permissions).await,
+        }
+    }
+
+    async fn begin_replace(view: &View, path: &VirtualPath, mode: u32) -> Result<Self> {
+        let rights = view.granted(path);
+        let (create, overwrite) = (rights.has(Right::Create), rights.has(Right::Overwrite));
+        let needed = if overwrite {
+            Right::Overwrite
+        } else {
+            Right::Create
+        };
+        view.authorize(needed, path, Operation::Write)?;
+        if !(create && overwrite) {
+            check_target(view, path, create).await?;
+        }
+        let policy = view.settings().upload;
+        if policy.atomic {
+            // Who may neither restart nor replace the file could only be stopped by a partial.
+            let mendable = overwrite || rights.has(Right::Write) || rights.has(Right::Append);
+            let replace = if overwrite {
+                Replace::Files
+            } else {
+                Replace::Never
+            };
+            let keep_partial = policy.keep_partial && mendable;
+            return Self::stage(
+                view,
+                path,
+                Conditions {
+                    replace,
+                    keep_partial,
+                    mode,
+                },
+            )
+            .await;
+        }
+        let open = match (create, overwrite) {
+            (true, true) => OpenMode::UpdateOrCreate { mode },
+            (true, false) => OpenMode::CreateNew { mode },
+            (false, _) => OpenMode::Update,
+        };
+        let upload = Self::in_place(view, path, open).await?;
+        if overwrite {
+            upload
+                .file
+                .set_size(0)
+                .await
+                .map_err(|error| error.at(path))?;
+        }
+        Ok(upload)
+    }
+
+    async fn begin_append(view: &View, path: &VirtualPath, mode: u32) -> Result<Self> {
+        let rights = view.granted(path);
+        let (create, append) = (rights.has(Right::Create), rights.has(Right::Append));
+        let needed = if append { Right::Append } else { Right::Create };
+        view.authorize(needed, path, Operation::Write)?;
+        let open = match (create, append) {
+            (true, true) => OpenMode::UpdateOrCreate { mode },
+            (true, false) => OpenMode::CreateNew { mode },
+            (false, _) => OpenMode::Update,
+        };
+        if !create || !append {
+            check_target(view, path, create).await?;
+        }
+        let mut upload = Self::in_place(view, path, open).await?;
+        upload.start = upload
+            .file
+            .metadata()
+            .await
+            .map_err(|error| error.at(path))?
+            .size;
+        Ok(upload)
+    }
+
+    async fn begin_unique(
+        view: &View,
+        directory: &VirtualPath,
+        hint: Option<Vec<u8>>,
+        mode: u32,
+    ) -> Result<Self> {
+        let first = match hint {
+            Some(name) => name,
+            None => [b"ftp.".as_slice(), &random_letters::<8>()].concat(),
+        };
+        let invalid = |error: crate::PathError| error.into_error(Operation::Write, directory);
+        let rights = view.granted(&directory.join_name(&first).map_err(invalid)?);
+        let keep_partial = view.settings().upload.keep_partial
+            && (rights.has(Right::Overwrite)
+                || rights.has(Right::Write)
+                || rights.has(Right::Append));
+        for number in 0..=UNIQUE_TRIES {
+            let path = numbered(directory, &first, number).map_err(invalid)?;
+            view.authorize(Right::Create, &path, Operation::Write)?;
+            if taken(view, &path).await? {
+                continue;
+            }
+            let conditions = Conditions {
+                replace: Replace::Never,
+                keep_partial,
+                mode,
+            };
+            match Self::stage(view, &path, conditions).await {
+                Err(error) if error.kind == ErrorKind::Busy => {}
+                Ok(mut upload) => {
+                    if let Stage::Temporary { unique, .. } = &mut upload.stage {
+                        *unique = true;
+                    }
+                    return Ok(upload);
+                }
+                refused => return refused,
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, Operation::Write, directory))
+    }
+
+    /// A new file beside `path` that takes its place on commit. Rights were checked.
+    pub(crate) async fn stage(
+        view: &View,
+        path: &VirtualPath,
+        conditions: Conditions,
+    ) -> Result<Self> {
+        check_place(view, path)?;
+        let place = view.mounts().find(path);
+        let writer = claim(view, path)?;
+        let volume = Arc::clone(place.mount.volume());
+        let directory = place.path.parent().unwrap_or_else(VirtualPath::root);
+        let mut tries = 0;
+        let (temporary, file) = loop {
+            let temporary = temporary_name(&directory, path)?;
+            match volume
+                .open(
+                    &temporary,
+                    OpenMode::CreateNew {
+                        mode: conditions.mode,
+                    },
+                )
+                .await
+            {
+                Ok(file) => break (temporary, file),
+                Err(error) if error.kind == ErrorKind::Exists && tries < STAGE_TRIES => tries += 1,
+                Err(error) => return Err(error.at(path)),
+            }
+        };
+        let Conditions {
+            replace,
+            keep_partial,
+            ..
+        } = conditions;
+        let stage = Stage::Temporary {
+            path: temporary,
+            replace,
+            unique: false,
+            keep_partial,
+        };
+        let place = place.path.into_owned();
+        let fsync = view.settings().upload.fsync;
+        Ok(Self {
+            file,
+            start: 0,
+            target: path.clone(),
+            volume,
+            place,
+            stage,
+            fsync,
+            writer: Some(writer),
+        })
+    }
+
+    async fn in_place(view: &View, path: &VirtualPath, open: OpenMode) -> Result<Self> {
+        if open == OpenMode::Update {
+            // Nothing is made: an old name that could not be made today is good enough.
+            if view.mounts().holds_mount(path) {
+                return Err(Error::new(ErrorKind::IsADirectory, Operation::Write, path));
+            }
+        } else {
+            check_place(view, path)?;
+        }
+        let place = view.mounts().find(path);
+        let writer = claim(view, path)?;
+        let volume = Arc::clone(place.mount.volume());
+        let opened = volume.open(&place.path, open).await;
+        let file = opened.map_err(|error| match error.kind {
+            // Not to be replaced: the account lacks the right.
+            ErrorKind::Exists => Error::new(ErrorKind::Denied, Operation::Write, path),
+            _ => error.at(path),
+        })?;
+        let place = place.path.into_owned();
+        let fsync = view.settings().upload.fsync;
+        let stage = Stage::InPlace;
+        Ok(Self {
+            file,
+            start: 0,
+            target: path.clone(),
+            volume,
+            place,
+            stage,
+            fsync,
+            writer: Some(writer),
+        })
+    }
+
+    /// Makes the upload visible, with this modification time if one is given.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Exists`] or [`ErrorKind::IsADirectory`] when something stands at the target that
+    /// may not be replaced, or as the volume says. What was staged is discarded then.
+    pub async fn commit(self, modified: Option<Timestamp>) -> Result<()> {
+        self.commit_named(modified).await.map(drop)
+    }
+
+    /// As [`Upload::commit`], and tells the file's final path: a [`UploadMode::Unique`] upload takes
+    /// the next free name when somebody took its own meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Upload::commit`].
+    pub async fn commit_named(mut self, modified: Option<Timestamp>) -> Result<VirtualPath> {
+        match self.settle(modified).await {
+            Ok(()) => {
+                self.stage = Stage::Settled;
+                Ok(self.target.clone())
+            }
+            Err(error) => {
+                self.discard().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn settle(&mut self, modified: Option<Timestamp>) -> Result<()> {
+        let at = |error: Error| Error {
+            operation: Operation::Commit,
+            ..error
+        };
+        if self.fsync {
+            self.file
+                .sync()
+                .await
+                .map_err(|error| at(error).at(&self.target))?;
+        }
+        let written = match &self.stage {
+            Stage::Temporary { path, .. } => path,
+            Stage::InPlace => &self.place,
+            Stage::Settled => return Ok(()),
+        };
+        if modified.is_some() {
+            let change = AttributeChange {
+                modified,
+                ..AttributeChange::default()
+            };
+            self.volume
+                .set_attributes(written, change)
+                .await
+                .map_err(|error| at(error).at(&self.target))?;
+        }
+        let Stage::Temporary {
+            path,
+            replace,
+            unique,
+            ..
+        } = &self.stage
+        else {
+            return Ok(());
+        };
+        let first = (self.place.clone(), self.target.clone());
+        let mut number = 0;
+        loop {
+            match self.volume.rename(path, &self.place, *replace).await {
+                Err(error)
+                    if error.kind == ErrorKind::Exists && *unique && number < UNIQUE_TRIES =>
+                {
+                    number += 1;
+                    let next = |whole: &VirtualPath| {
+                        let directory = whole.parent().unwrap_or_else(VirtualPath::root);
+                        numbered(&directory, whole.name().unwrap_or_default(), number)
+                            .map_err(|error| error.into_error(Operation::Commit, whole))
+                    };
+                    (self.place, self.target) = (next(&first.0)?, next(&first.1)?);
+                }
+                answer => return answer.map_err(|error| at(error).at(&self.target)),
+            }
+        }
+    }
+
+    /// Gives the upload up after `received` octets.
+    ///
+    /// What was staged is kept under the target's name if the policy wants partials, something came
+    /// and nothing stands there; else it is removed. What was written in place stays.
+    ///
+    /// # Errors
+    /// As the volume says when it cannot remove the temporary.
+    pub async fn abort(mut self, received: u64) -> Result<AbortedUpload> {
+        match &self.stage {
+            Stage::InPlace | Stage::Settled => {
+                self.stage = Stage::Settled;
+                Ok(AbortedUpload::KeptPartial)
+            }
+            Stage::Temporary {
+                path, keep_partial, ..
+            } => {
+                let kept = *keep_partial
+                    && received > 0
+                    && self
+                        .volume
+                        .rename(path, &self.place, Replace::Never)
+                        .await
+                        .is_ok();
+                if kept {
+                    self.stage = Stage::Settled;
+                    return Ok(AbortedUpload::KeptPartial);
+                }
+                let removed = self.volume.remove_file(path).await;
+                self.stage = Stage::Settled;
+                removed
+                    .map(|()| AbortedUpload::Discarded)
+                    .map_err(|error| error.at(&self.target))
+            }
+        }
+    }
+
+    async fn discard(&mut self) {
+        if let Stage::Temporary { path, .. } = &self.stage {
+            // The failure that led here is the one worth telling.
+            let _ = self.volume.remove_file(path).await;
+        }
+        self.stage = Stage::Settled;
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let Stage::Temporary { path, .. } = std::mem::replace(&mut self.stage, Stage::Settled)
+        else {
+            return;
+        };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let volume = Arc::clone(&self.volume);
+        let writer = self.writer.take();
+        runtime.spawn(async move {
+            // Nobody is left to hear of a failure.
+            let _ = volume.remove_file(&path).await;
+            drop(writer);
+        });
+    }
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Upload")
+            .field("target", &self.target)
+            .field("stage", &self.stage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks what stands at `path` for an account that may only make (`create`) or only change files.
+async fn check_target(view: &View, path: &VirtualPath, create: bool) -> Result<()> {
+    let place = view.mounts().find(path);
+    let denied = || Error::new(ErrorKind::Denied, Operation::Write, path);
+    match place
+        .mount
+        .volume()
+        .metadata(&place.path, Links::NoFollow)
+        .await
+    {
+        Ok(metadata) if metadata.is_directory() => {
+            Err(Error::new(ErrorKind::IsADirectory, Operation::Write, path))
+        }
+        Ok(_) if create => Err(denied()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            if create {
+                Ok(())
+            } else {
+                Err(denied())
+            }
+        }
+        Err(error) => Err(error.at(path)),
+    }
+}
+
+/// Refuses names that may not be made, and directories that the mount table itself holds.
+fn check_place(view: &View, path: &VirtualPath) -> Result<()> {
+    if view.mounts().holds_mount(path) {
+        return Err(Error::new(ErrorKind::IsADirectory, Operation::Write, path));
+    }
+    view.check_name(path, Operation::Write)
+}
+
+fn claim(view: &View, path: &VirtualPath) -> Result<Writer> {
+    let place = view.mounts().find(path);
+    let claimed = view.mounts().writers().claim(place.mount.id(), &place.path);
+    claimed.ok_or_else(|| Error::new(ErrorKind::Busy, Operation::Write, path))
+}
+
+/// Whether anything stands at `path`.
+async fn taken(view: &View, path: &VirtualPath) -> Result<bool> {
+    let place = view.mounts().find(path);
+    match place
+        .mount
+        .volume()
+        .metadata(&place.path, Links::NoFollow)
+        .await
+    {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.at(path)),
+    }
+}
+
+/// The name itself, then with `.1`, `.2`...
+fn numbered(
+    directory: &VirtualPath,
+    name: &[u8],
+    number: u32,
+) -> Result<VirtualPath, crate::PathError> {
+    if number == 0 {
+        directory.join_name(name)
+    } else {
+        directory.join_name(&[name, format!(".{number}").as_bytes()].concat())
+    }
+}
+
+fn temporary_name(directory: &VirtualPath, target: &VirtualPath) -> Result<VirtualPath> {
+    let name = [
+        VirtualPath::RESERVED_PREFIX,
+        &random_letters::<16>(),
+        b".part",
+    ]
+    .concat();
+    directory
+        .join_name(&name)
+        .map_err(|error| error.into_error(Operation::Write, target))
+}
+
+/// Random letters and digits (base 32, 5 bits each). They keep names apart and are no secret: the
+/// randomly keyed hasher of the standard library gives them without a system call.
+fn random_letters<const LENGTH: usize>() -> [u8; LENGTH] {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let state = RandomState::new();
+    std::array::from_fn(|index| {
+        let [byte, ..] = state.hash_one(index).to_le_bytes();
+        // The remainder is below 32, so the fallback is never taken.
+        ALPHABET
+            .get(usize::from(byte % 32))
+            .copied()
+            .unwrap_or(b'a')
+    })
+}
+
+#[cfg(test)]
+mod tests;
