@@ -1,0 +1,118 @@
+//! The one login path of every protocol.
+//!
+//! [`Accounts`] holds the directories in their order, the authenticator, and the order of checks:
+//! name, password, then the account's own conditions (switched off, expired, network). The last are
+//! looked at only after the password was right, so that they tell nothing to somebody who guesses.
+//!
+//! This room must not count sessions or failures: caps and lockout are the engine's.
+
+use std::{net::IpAddr, sync::Arc, time::Instant};
+
+use crate::{
+    Account, Authenticator, Credential, Directory, HashingCounts, Refusal, Result, Step,
+    password::PasswordAuthenticator,
+};
+
+/// One attempt to log in.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// What the peer claims.
+    pub credential: &'a Credential,
+    /// Where it comes from (after the PROXY header, where one is used).
+    pub peer: IpAddr,
+    /// The monotonic time, for proofs and memories.
+    pub now: Instant,
+    /// The wall clock in seconds since 1970 UTC, for expiry.
+    pub unix_now: u64,
+}
+
+/// How [`Accounts`] work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Slow password checks at one time; each takes some 19 MiB.
+    pub hashings_at_once: usize,
+}
+
+impl Default for Settings {
+    /// As many checks at once as there are cores.
+    fn default() -> Self {
+        Self {
+            hashings_at_once: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
+/// Everybody who may enter.
+pub struct Accounts {
+    passwords: PasswordAuthenticator,
+}
+
+impl Accounts {
+    /// Accounts from `directories`; where two know a name, the earlier one decides alone.
+    ///
+    /// # Errors
+    /// [`crate::Error::Random`] when the system gives no random key.
+    pub fn new(directories: Vec<Arc<dyn Directory>>, settings: Settings) -> Result<Self> {
+        Ok(Self {
+            passwords: PasswordAuthenticator::new(directories.into(), settings.hashings_at_once)?,
+        })
+    }
+
+    /// The account, where that needs no waiting: the way of most logins. `None` says nothing about
+    /// the credential; ask [`log_in`](Self::log_in) then.
+    ///
+    /// # Errors
+    /// A proved holder who may not enter.
+    pub fn recall(
+        &self,
+        attempt: &Attempt<'_>,
+    ) -> Option<std::result::Result<Arc<Account>, Refusal>> {
+        let (_, account) = self.passwords.recall(attempt.credential, attempt.now)?;
+        Some(
+            account
+                .admit(attempt.peer, attempt.unix_now)
+                .map(|()| account),
+        )
+    }
+
+    /// Lets somebody in, or says why not.
+    ///
+    /// # Errors
+    /// [`Refusal`], for the log; the peer gets one text for all, except where
+    /// [`Refusal::is_ours`].
+    pub async fn log_in(
+        &self,
+        attempt: &Attempt<'_>,
+    ) -> std::result::Result<Arc<Account>, Refusal> {
+        if let Some(answer) = self.recall(attempt) {
+            return answer;
+        }
+        let principal = match self.passwords.begin(attempt.credential, attempt.now).await {
+            Step::Done(principal) => principal,
+            Step::Refused(refusal) => return Err(refusal),
+            Step::Ask { prompts, .. } => return Err(Refusal::NeedsConversation(prompts.len())),
+        };
+        // An account that was removed while its password was checked is gone.
+        let account = self
+            .passwords
+            .find(principal.name(), attempt.now)
+            .await?
+            .ok_or(Refusal::UnknownName)?;
+        account
+            .admit(attempt.peer, attempt.unix_now)
+            .map(|()| account)
+    }
+
+    /// How many checks were slow, and how many a proof answered.
+    pub fn counts(&self) -> HashingCounts {
+        self.passwords.counts()
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn passwords(&self) -> &PasswordAuthenticator {
+        &self.passwords
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! The authenticator for passwords that stand in a directory.
+//!
+//! Its one promise besides being right: a refusal costs one slow check, whether the name is known,
+//! unknown, locked or stored in a fast form (CVE-2016-6210, CVE-2018-15473). An unknown name is
+//! checked against a decoy with the cost of the stored hashes in use, chosen by a keyed hash of the
+//! name so that asking again gives the same time.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use crate::{
+    Account, AccountName, Authenticator, BoxFuture, Credential, Directory, Error, HashingCounts,
+    Principal, Recall, Refusal, Result, Step, StoredSecret, hashing::Hashing, proof::Proofs,
+    secret::is_checkable,
+};
+
+/// Checks passwords against the directories, in their order: the first that knows a name decides.
+pub(crate) struct PasswordAuthenticator {
+    directories: Arc<[Arc<dyn Directory>]>,
+    hashing: Hashing,
+    proofs: Proofs,
+    /// A hash that nobody knows the password of.
+    decoy: OnceLock<StoredSecret>,
+}
+
+impl PasswordAuthenticator {
+    pub(crate) fn new(
+        directories: Arc<[Arc<dyn Directory>]>,
+        hashings_at_once: usize,
+    ) -> Result<Self> {
+        Ok(Self {
+            directories,
+            hashing: Hashing::new(hashings_at_once),
+            proofs: Proofs::new()?,
+            decoy: OnceLock::new(),
+        })
+    }
+
+    /// The answer where it needs neither a store nor a slow check: an open account, a plain
+    /// password that is right, or a login that was proved within the last minute.
+    pub(crate) fn recall(
+        &self,
+        credential: &Credential,
+        now: Instant,
+    ) -> Option<(Principal, Arc<Account>)> {
+        let name = AccountName::parse(credential.user()).ok()?;
+        let password = credential.secret();
+        if !is_checkable(password) {
+            return None;
+        }
+        let account = self.directories.iter().find_map(|directory| {
+            match directory.recall(&name, now) {
+                Recall::Known(account) => Some(Some(account)),
+                Recall::Absent => None,
+                Recall::Stale => Some(None),
+            }
+        })??;
+        let opened = if account.password.is_slow() {
+            let proved = self
+                .proofs
+                .holds(&account.name, &account.password, password, now);
+            if proved {
+                self.hashing.count_proof();
+            }
+            proved
+        } else {
+            account.password.verify(password)
+        };
+        opened.then(|| (Principal::proved(account.name.clone()), account))
+    }
+
+    /// The account of that name in the first directory that knows it.
+    pub(crate) async fn find(
+        &self,
+        name: &AccountName,
+        now: Instant,
+    ) -> Result<Option<Arc<Account>>> {
+        for directory in self.directories.iter() {
+            if let Some(account) = directory.find(name, now).await? {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn counts(&self) -> HashingCounts {
+        self.hashing.counts()
+    }
+
+    async fn check(
+        &self,
+        credential: &Credential,
+        now: Instant,
+    ) -> std::result::Result<Principal, Refusal> {
+        let name = AccountName::parse(credential.user())?;
+        let password = credential.secret();
+        if !is_checkable(password) {
+            return Err(Refusal::Password);
+        }
+        let Some(account) = self.find(&name, now).await? else {
+            self.waste(&name, password).await?;
+            return Err(Refusal::UnknownName);
+        };
+        let stored = &account.password;
+        if let Some(lock) = stored.lock() {
+            self.waste(&name, password).await?;
+            return Err(Refusal::Locked(lock));
+        }
+        if let Some(require_email) = stored.any_text_rule() {
+            let opened = stored.verify(password);
+            debug_assert!(
+                opened || require_email,
+                "any text opens an account that asks for none in particular"
+            );
+            return if opened {
+                Ok(Principal::proved(account.name.clone()))
+            } else {
+                Err(Refusal::EmailWanted)
+            };
+        }
+        if stored.is_slow() {
+            if self.proofs.holds(&account.name, stored, password, now) {
+                self.hashing.count_proof();
+                return Ok(Principal::proved(account.name.clone()));
+            }
+            if self.hashing.verify(stored.clone(), password).await? {
+                self.proofs.keep(&account.name, stored, password, now);
+                return Ok(Principal::proved(account.name.clone()));
+            }
+        } else if stored.verify(password) {
+            return Ok(Principal::proved(account.name.clone()));
+        } else {
+            self.waste(&name, password).await?;
+        }
+        Err(Refusal::WrongPassword)
+    }
+
+    /// Spends what a check of a stored hash costs.
+    async fn waste(&self, name: &AccountName, password: &[u8]) -> Result<()> {
+        let secret = match self.decoy_for(name) {
+            Some(secret) => secret,
+            None => self.own_decoy().await?,
+        };
+        self.hashing.verify(secret, password).await.map(drop)
+    }
+
+    /// A stored hash of another account, one per cost in use, so that the cost tells nothing.
+    pub(crate) fn decoy_for(&self, name: &AccountName) -> Option<StoredSecret> {
+        let mut decoys: Vec<StoredSecret> = Vec::new();
+        for decoy in self
+            .directories
+            .iter()
+            .flat_map(|directory| directory.decoys())
+        {
+            if decoy.is_slow() && decoys.iter().all(|other| other.cost() != decoy.cost()) {
+                decoys.push(decoy);
+            }
+        }
+        let chosen = self.proofs.pick(name.as_str().as_bytes(), decoys.len());
+        (!decoys.is_empty()).then(|| decoys.swap_remove(chosen))
+    }
+
+    /// Where no directory has a slow hash: one with the cost of new ones.
+    async fn own_decoy(&self) -> Result<StoredSecret> {
+        if let Some(decoy) = self.decoy.get() {
+            return Ok(decoy.clone());
+        }
+        let made = tokio::task::spawn_blocking(|| {
+            let mut nobody_knows = [0; 16];
+            getrandom::fill(&mut nobody_knows).map_err(Error::Random)?;
+            StoredSecret::hash_new(&nobody_knows.map(|byte| byte | 1))
+        });
+        let made = made.await.map_err(|_| Error::Interrupted)??;
+        Ok(self.decoy.get_or_init(|| made).clone())
+    }
+}
+
+impl Authenticator for PasswordAuthenticator {
+    fn begin<'a>(&'a self, credential: &'a Credential, now: Instant) -> BoxFuture<'a, Step> {
+        Box::pin(async move {
+            match self.check(credential, now).await {
+                Ok(principal) => Step::Done(principal),
+                Err(refusal) => Step::Refused(refusal),
+            }
+        })
+    }
+}
