@@ -32,7 +32,11 @@ impl Control {
     /// Takes a stream that is already connected.
     #[must_use]
     pub fn over(stream: TcpStream) -> Self {
-        Self { stream: with_patience(stream), input: Vec::new(), dialogue: String::new() }
+        Self {
+            stream: with_patience(stream),
+            input: Vec::new(),
+            dialogue: String::new(),
+        }
     }
 
     /// Connects and reads the greeting.
@@ -117,7 +121,11 @@ impl Control {
                 Ok(count) => self.input.extend_from_slice(&buffer[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let _ = writeln!(self.dialogue, "S> ({error}; unparsed: {})", self.input.escape_ascii());
+                    let _ = writeln!(
+                        self.dialogue,
+                        "S> ({error}; unparsed: {})",
+                        self.input.escape_ascii()
+                    );
                     return Err(error);
                 }
             }
@@ -135,7 +143,10 @@ impl Control {
     pub fn reply(&mut self) -> Reply {
         match self.try_reply() {
             Ok(Some(reply)) => reply,
-            Ok(None) => panic!("the server closed the connection instead of replying\n{}", self.dialogue),
+            Ok(None) => panic!(
+                "the server closed the connection instead of replying\n{}",
+                self.dialogue
+            ),
             Err(error) => panic!("no reply: {error}\n{}", self.dialogue),
         }
     }
@@ -150,7 +161,12 @@ impl Control {
     #[track_caller]
     pub fn wants_any(&mut self, codes: &[u16]) -> Reply {
         let reply = self.reply();
-        assert!(codes.contains(&reply.code), "expected {codes:?}, got {}\n{}", reply.code, self.dialogue);
+        assert!(
+            codes.contains(&reply.code),
+            "expected {codes:?}, got {}\n{}",
+            reply.code,
+            self.dialogue
+        );
         reply
     }
 
@@ -203,22 +219,29 @@ impl Control {
     #[track_caller]
     pub fn pasv(&mut self) -> SocketAddr {
         let reply = self.expect("PASV", 227);
-        host_port(&reply.text()).unwrap_or_else(|| panic!("no address in the 227\n{}", self.dialogue))
+        host_port(&reply.text())
+            .unwrap_or_else(|| panic!("no address in the 227\n{}", self.dialogue))
     }
 
     /// Sends EPSV and returns the address: the control peer's, with the port of the 229.
     #[track_caller]
     pub fn epsv(&mut self) -> SocketAddr {
         let reply = self.expect("EPSV", 229);
-        let port = extended_port(&reply.text()).unwrap_or_else(|| panic!("no port in the 229\n{}", self.dialogue));
+        let port = extended_port(&reply.text())
+            .unwrap_or_else(|| panic!("no port in the 229\n{}", self.dialogue));
         SocketAddr::new(self.peer().ip(), port)
     }
 
     /// Sends PASV (EPSV on IPv6) and connects.
     #[track_caller]
     pub fn passive(&mut self) -> TcpStream {
-        let address = if self.peer().is_ipv4() { self.pasv() } else { self.epsv() };
-        connect_to(address).unwrap_or_else(|error| panic!("passive port {address}: {error}\n{}", self.dialogue))
+        let address = if self.peer().is_ipv4() {
+            self.pasv()
+        } else {
+            self.epsv()
+        };
+        connect_to(address)
+            .unwrap_or_else(|error| panic!("passive port {address}: {error}\n{}", self.dialogue))
     }
 
     /// Listens on this end's address and sends PORT (EPRT on IPv6).
@@ -242,7 +265,8 @@ impl Control {
         self.send(line);
         self.wants_any(&[150, 125]);
         let mut bytes = Vec::new();
-        data.read_to_end(&mut bytes).unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
+        data.read_to_end(&mut bytes)
+            .unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
         drop(data);
         self.wants_any(&[226, 250]);
         bytes
@@ -259,8 +283,14 @@ impl Control {
             return Vec::new();
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        assert!(text.ends_with("\r\n"), "the last line has no CR LF: {text:?}");
-        text.trim_end_matches("\r\n").split("\r\n").map(str::to_owned).collect()
+        assert!(
+            text.ends_with("\r\n"),
+            "the last line has no CR LF: {text:?}"
+        );
+        text.trim_end_matches("\r\n")
+            .split("\r\n")
+            .map(str::to_owned)
+            .collect()
     }
 
     /// An upload over a passive connection; returns the final reply, which must be 226 or 250.
@@ -269,7 +299,8 @@ impl Control {
         let mut data = self.passive();
         self.send(line);
         self.wants_any(&[150, 125]);
-        data.write_all(bytes).unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
+        data.write_all(bytes)
+            .unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
         let _ = data.shutdown(Shutdown::Write);
         drop(data);
         self.wants_any(&[226, 250])
@@ -291,7 +322,12 @@ impl Control {
         if matches!(reply.code, 150 | 125) {
             return self.wants_any(codes);
         }
-        assert!(codes.contains(&reply.code), "expected {codes:?}, got {}\n{}", reply.code, self.dialogue);
+        assert!(
+            codes.contains(&reply.code),
+            "expected {codes:?}, got {}\n{}",
+            reply.code,
+            self.dialogue
+        );
         reply
     }
 
@@ -318,8 +354,13 @@ pub fn host_port(text: &str) -> Option<SocketAddr> {
         .filter(|part| !part.is_empty())
         .map(|part| part.parse().ok())
         .collect::<Option<_>>()?;
-    let [a, b, c, d, high, low] = numbers[..] else { return None };
-    Some(SocketAddr::new(Ipv4Addr::new(a, b, c, d).into(), u16::from_be_bytes([high, low])))
+    let [a, b, c, d, high, low] = numbers[..] else {
+        return None;
+    };
+    Some(SocketAddr::new(
+        Ipv4Addr::new(a, b, c, d).into(),
+        u16::from_be_bytes([high, low]),
+    ))
 }
 
 /// The port of a 229.
@@ -339,12 +380,18 @@ fn parse(input: &[u8]) -> io::Result<Option<(Reply, usize)>> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         used += end + 1;
         lines.push(line.to_vec());
-        let number = line.get(..3).and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+        let number = line
+            .get(..3)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse().ok());
         let last = line.len() == 3 || line.get(3) == Some(&b' ');
         match (code, number) {
             (None, None) => {
                 let shown = line.escape_ascii().to_string();
-                return Err(io::Error::new(io::ErrorKind::InvalidData, format!("not a reply: {shown}")));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("not a reply: {shown}"),
+                ));
             }
             (None, Some(first)) => {
                 code = Some(first);

@@ -13,7 +13,11 @@ impl Reply {
     /// The whole reply as text, lines joined by `\n`; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn text(&self) -> String {
-        let lines: Vec<_> = self.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+        let lines: Vec<_> = self
+            .lines
+            .iter()
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
         lines.join("\n")
     }
 

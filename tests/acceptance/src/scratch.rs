@@ -31,7 +31,8 @@ impl Scratch {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("wharf-{label}-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).expect("scratch directory");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("mode of the scratch directory");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            .expect("mode of the scratch directory");
         Self { path }
     }
 

@@ -1,7 +1,7 @@
 //! Sockets with what `std` leaves out: a chosen source address, urgent data, a reset instead of an
 //! orderly end.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -16,7 +16,11 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// # Errors
 /// Those of socket, bind and connect.
 pub fn connect_from(source: IpAddr, target: SocketAddr) -> io::Result<TcpStream> {
-    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if target.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let fd = socket(family, SocketType::STREAM, None)?;
     bind(&fd, &SocketAddr::new(source, 0))?;
     connect(&fd, &target)?;
@@ -28,7 +32,9 @@ pub fn connect_from(source: IpAddr, target: SocketAddr) -> io::Result<TcpStream>
 /// # Errors
 /// Those of connect.
 pub fn connect_to(target: SocketAddr) -> io::Result<TcpStream> {
-    Ok(with_patience(TcpStream::connect_timeout(&target, PATIENCE)?))
+    Ok(with_patience(TcpStream::connect_timeout(
+        &target, PATIENCE,
+    )?))
 }
 
 /// Sends bytes of which the last one is urgent (`MSG_OOB`), as Telnet's Synch wants it.
@@ -44,6 +50,14 @@ pub fn send_urgent(stream: &TcpStream, bytes: &[u8]) -> io::Result<()> {
 pub fn reset(stream: TcpStream) {
     let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
     drop(stream);
+}
+
+/// Reads until the server ends or resets the connection, closes it, and gives what came.
+#[must_use]
+pub fn drain(mut stream: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    bytes
 }
 
 /// Sets read and write timeouts and switches Nagle's delay off.
@@ -66,7 +80,9 @@ pub fn free_port() -> u16 {
     let spread = (std::process::id() % 160) as u16 * 100;
     for _ in 0..16_000 {
         let port = 12_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() && TcpListener::bind(("0.0.0.0", port)).is_ok() {
+        if TcpListener::bind(("127.0.0.1", port)).is_ok()
+            && TcpListener::bind(("0.0.0.0", port)).is_ok()
+        {
             return port;
         }
     }

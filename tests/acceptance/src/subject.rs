@@ -133,11 +133,20 @@ impl Server {
     #[must_use]
     pub fn with(setup: Setup) -> Self {
         let scratch = Scratch::new(setup.kind.name());
-        let root = setup.root.clone().unwrap_or_else(|| scratch.path().join("home"));
+        let root = setup
+            .root
+            .clone()
+            .unwrap_or_else(|| scratch.path().join("home"));
         make_directory(&root);
         let address = SocketAddr::new(setup.address, free_port());
         let child = launch(&setup, &scratch, &root, address);
-        let mut server = Self { child, address, root, scratch, kind: setup.kind };
+        let mut server = Self {
+            child,
+            address,
+            root,
+            scratch,
+            kind: setup.kind,
+        };
         server.wait_until_it_greets();
         server
     }
@@ -172,7 +181,12 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        panic!("{} does not greet on {}:\n{}", self.kind.name(), self.address, self.log());
+        panic!(
+            "{} does not greet on {}:\n{}",
+            self.kind.name(),
+            self.address,
+            self.log()
+        );
     }
 
     /// Which server it is.
@@ -199,9 +213,16 @@ impl Server {
     /// When `/proc` cannot be read.
     #[must_use]
     pub fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process())).expect("process status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-        line.trim().trim_end_matches(" kB").parse().expect("a number of KiB")
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.process())).expect("process status");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("VmRSS");
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse()
+            .expect("a number of KiB")
     }
 
     /// What the server wrote to its standard error.
@@ -282,8 +303,12 @@ impl Server {
     /// The names in the served directory, sorted, the server's own temporaries included.
     #[must_use]
     pub fn names(&self) -> Vec<OsString> {
-        let mut names: Vec<_> =
-            fs::read_dir(&self.root).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect();
+        let mut names: Vec<_> = fs::read_dir(&self.root)
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name())
+            .collect();
         names.sort();
         names
     }
@@ -294,7 +319,9 @@ impl Server {
     /// When it cannot be set.
     pub fn touch(&self, name: impl AsRef<Path>, seconds: u64) {
         let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
-        fs::File::open(self.path(name)).and_then(|file| file.set_modified(time)).expect("modification time");
+        fs::File::open(self.path(name))
+            .and_then(|file| file.set_modified(time))
+            .expect("modification time");
     }
 
     /// A file's modification time, in seconds since 1970.
@@ -303,8 +330,14 @@ impl Server {
     /// When the file has none.
     #[must_use]
     pub fn modified(&self, name: impl AsRef<Path>) -> u64 {
-        let time = self.path(name).metadata().and_then(|meta| meta.modified()).expect("modification time");
-        time.duration_since(std::time::UNIX_EPOCH).expect("a time after 1970").as_secs()
+        let time = self
+            .path(name)
+            .metadata()
+            .and_then(|meta| meta.modified())
+            .expect("modification time");
+        time.duration_since(std::time::UNIX_EPOCH)
+            .expect("a time after 1970")
+            .as_secs()
     }
 }
 
@@ -326,7 +359,9 @@ impl Drop for Server {
 pub fn profile_directory() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     let deps = test.parent().expect("a directory");
-    deps.parent().expect("the profile's directory").to_path_buf()
+    deps.parent()
+        .expect("the profile's directory")
+        .to_path_buf()
 }
 
 /// The binary of the product.
@@ -335,8 +370,13 @@ pub fn profile_directory() -> PathBuf {
 /// When it has not been built.
 #[must_use]
 pub fn wharf_binary() -> PathBuf {
-    let path = std::env::var_os("WHARF").map_or_else(|| profile_directory().join("wharf"), PathBuf::from);
-    assert!(path.is_file(), "{} is missing: build it with `cargo build --workspace --all-targets`", path.display());
+    let path =
+        std::env::var_os("WHARF").map_or_else(|| profile_directory().join("wharf"), PathBuf::from);
+    assert!(
+        path.is_file(),
+        "{} is missing: build it with `cargo build --workspace --all-targets`",
+        path.display()
+    );
     path
 }
 
@@ -347,11 +387,20 @@ pub fn wharf_binary() -> PathBuf {
 #[must_use]
 pub fn peer(path: &str) -> PathBuf {
     let base = std::env::var_os("PEERS").map_or_else(
-        || profile_directory().parent().expect("the target directory").join("peers"),
+        || {
+            profile_directory()
+                .parent()
+                .expect("the target directory")
+                .join("peers")
+        },
         PathBuf::from,
     );
     let path = base.join(path);
-    assert!(path.exists(), "{} is missing: run scripts/setup-tests", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run scripts/setup-tests",
+        path.display()
+    );
     path
 }
 
@@ -362,8 +411,17 @@ fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) ->
         Kind::Proftpd => proftpd::launch(setup, scratch, root, address),
         Kind::PureFtpd => pure_ftpd::launch(setup, scratch, address),
     };
-    let mut command = if launch.accounts { isolated(&launch.command, scratch, root) } else { launch.command };
-    let log = fs::OpenOptions::new().create(true).append(true).read(true).open(scratch.path().join("log")).expect("log");
+    let mut command = if launch.accounts {
+        isolated(&launch.command, scratch, root)
+    } else {
+        launch.command
+    };
+    let log = fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .read(true)
+        .open(scratch.path().join("log"))
+        .expect("log");
     command
         // vsftpd reports its failures on standard input.
         .stdin(log.try_clone().expect("log"))
@@ -371,7 +429,9 @@ fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) ->
         .stderr(log)
         .env("LANG", "C.UTF-8")
         .env("TZ", "UTC");
-    command.spawn().unwrap_or_else(|error| panic!("{}: {error}", setup.kind.name()))
+    command
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", setup.kind.name()))
 }
 
 /// Wraps a server into namespaces in which the suite's accounts exist: the host's own files are
@@ -384,9 +444,17 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
     let hash = "$1$wharf$nv4G3uZfPpvEiHOKaNL0l/";
     let ftp = UID + 1;
     for (file, mode, lines) in [
-        ("passwd", 0o644, format!("wharf:x:{UID}:{UID}::{home}:/bin/sh\nftp:x:{ftp}:{UID}::{home}:/bin/sh\n")),
+        (
+            "passwd",
+            0o644,
+            format!("wharf:x:{UID}:{UID}::{home}:/bin/sh\nftp:x:{ftp}:{UID}::{home}:/bin/sh\n"),
+        ),
         ("group", 0o644, format!("wharf:x:{UID}:\n")),
-        ("shadow", 0o600, format!("wharf:{hash}:19000:0:99999:7:::\nftp:*:19000:0:99999:7:::\n")),
+        (
+            "shadow",
+            0o600,
+            format!("wharf:{hash}:19000:0:99999:7:::\nftp:*:19000:0:99999:7:::\n"),
+        ),
     ] {
         let system = fs::read_to_string(format!("/etc/{file}")).expect("the system's account file");
         let kept: String = system
@@ -410,7 +478,14 @@ for f in passwd group shadow pam.d; do mount --bind "$etc/$f" "/etc/$f" || exit 
 mount -t tmpfs -o mode=755 run /run || exit 70
 exec "$@""#;
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--ipc", "--fork", "--kill-child=SIGKILL", "--mount-proc"]);
+    command.args([
+        "--mount",
+        "--pid",
+        "--ipc",
+        "--fork",
+        "--kill-child=SIGKILL",
+        "--mount-proc",
+    ]);
     command.args(["sh", "-c", script, "sh"]).arg(&etc);
     command.arg(server.get_program()).args(server.get_args());
     command
@@ -439,7 +514,10 @@ fn config(scratch: &Scratch, name: &str, text: &str) -> PathBuf {
 /// # Panics
 /// When it cannot be run or fails.
 pub fn run(command: &mut Command) -> String {
-    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(
         output.status.success(),
         "{command:?}: {}\n{}{}",

@@ -37,6 +37,11 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
         text += &format!("PassivePorts {low} {high}\n");
     }
     let mut command = Command::new(peer("proftpd-core/usr/sbin/proftpd"));
-    command.args(["-n", "-q", "-c"]).arg(config(scratch, "proftpd.conf", &text));
-    Launch { command, accounts: true }
+    command
+        .args(["-n", "-q", "-c"])
+        .arg(config(scratch, "proftpd.conf", &text));
+    Launch {
+        command,
+        accounts: true,
+    }
 }

@@ -11,7 +11,9 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, address: SocketAddr) -> L
     command
         .arg("-S")
         .arg(format!("{},{}", address.ip(), address.port()))
-        .args(["-c", "1000", "-C", "1000", "-l", "unix", "-A", "-H", "-f", "none", "-I", "15"])
+        .args([
+            "-c", "1000", "-C", "1000", "-l", "unix", "-A", "-H", "-f", "none", "-I", "15",
+        ])
         .args(["-L", "200000:10", "-U", "133:022", "-g"])
         .arg(scratch.path().join("pid"))
         .arg(if address.is_ipv4() { "-4" } else { "-6" });
@@ -23,5 +25,8 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, address: SocketAddr) -> L
     if let Some((low, high)) = setup.passive_ports {
         command.arg("-p").arg(format!("{low}:{high}"));
     }
-    Launch { command, accounts: true }
+    Launch {
+        command,
+        accounts: true,
+    }
 }

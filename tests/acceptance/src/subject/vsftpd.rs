@@ -13,7 +13,11 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
     std::fs::create_dir_all(&empty).expect("empty directory");
     let (ip, port) = (address.ip(), address.port());
     let (four, six) = (yes(ip.is_ipv4()), yes(ip.is_ipv6()));
-    let listen = if ip.is_ipv4() { "listen_address" } else { "listen_address6" };
+    let listen = if ip.is_ipv4() {
+        "listen_address"
+    } else {
+        "listen_address6"
+    };
     let mut text = format!(
         "listen={four}\nlisten_ipv6={six}\n{listen}={ip}\nlisten_port={port}\nbackground=NO\n\
          anonymous_enable={}\nlocal_enable=YES\nwrite_enable={}\nlocal_umask=022\n\
@@ -33,5 +37,8 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
     }
     let mut command = Command::new(peer("vsftpd/usr/sbin/vsftpd"));
     command.arg(config(scratch, "vsftpd.conf", &text));
-    Launch { command, accounts: true }
+    Launch {
+        command,
+        accounts: true,
+    }
 }

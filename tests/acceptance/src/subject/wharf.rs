@@ -11,7 +11,9 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
     let mut command = Command::new(wharf_binary());
     command.arg("serve");
     if !setup.wharf.is_empty() {
-        command.arg("--config").arg(config(scratch, "wharf.toml", setup.wharf));
+        command
+            .arg("--config")
+            .arg(config(scratch, "wharf.toml", setup.wharf));
     }
     command
         .arg(root)
@@ -30,5 +32,8 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
     if let Some((low, high)) = setup.passive_ports {
         command.arg("--passive-ports").arg(format!("{low}-{high}"));
     }
-    Launch { command, accounts: false }
+    Launch {
+        command,
+        accounts: false,
+    }
 }

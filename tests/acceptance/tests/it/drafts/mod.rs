@@ -1,1 +1,4 @@
-//! x
+//! Internet drafts and customs that clients rely on.
+
+mod hash;
+mod times;

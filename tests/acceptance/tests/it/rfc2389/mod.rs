@@ -1,1 +1,3 @@
-//! x
+//! RFC 2389: FEAT and OPTS.
+
+mod features;

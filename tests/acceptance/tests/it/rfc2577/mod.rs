@@ -1,1 +1,5 @@
-//! x
+//! RFC 2577: FTP security considerations.
+
+mod bounce;
+mod floods;
+mod stealing;

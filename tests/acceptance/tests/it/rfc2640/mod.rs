@@ -1,1 +1,3 @@
-//! x
+//! RFC 2640: internationalisation.
+
+mod names;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use wharf_acceptance_tests::socket::{connect_to, reset, send_urgent};
+use wharf_acceptance_tests::socket::{connect_to, drain, reset, send_urgent};
 use wharf_acceptance_tests::{Control, Server, noise};
 
 /// A session with a download under way that cannot end by itself: nobody reads the data.
@@ -38,10 +38,9 @@ fn abor_works_before_a_login() {
 #[test]
 fn abor_ends_a_download() {
     let server = Server::start();
-    let (mut control, mut data) = running(&server);
+    let (mut control, data) = running(&server);
     control.send("ABOR");
-    let mut rest = Vec::new();
-    let _ = data.read_to_end(&mut rest);
+    let rest = drain(data);
     control.wants(426);
     control.wants_any(&[226, 225]);
     control.in_step();
@@ -87,9 +86,9 @@ fn abor_with_plain_telnet_bytes_ends_a_download() {
     reset_later(&mut control, data);
 }
 
-fn reset_later(control: &mut Control, mut data: std::net::TcpStream) {
+fn reset_later(control: &mut Control, data: std::net::TcpStream) {
     // The server may only notice when its writes move on: drain until it lets go.
-    let _ = data.read_to_end(&mut Vec::new());
+    let _ = drain(data);
     control.wants_any(&[426, 226]);
     control.wants_any(&[226, 225]);
     control.in_step();
@@ -201,11 +200,12 @@ fn other_commands_wait_for_the_transfer() {
 #[test]
 fn a_lost_control_connection_ends_its_transfer() {
     let server = Server::start();
-    let (control, mut data) = running(&server);
+    let (control, data) = running(&server);
     reset(control.into_stream());
-    let mut rest = Vec::new();
-    let _ = data.read_to_end(&mut rest);
-    assert!(rest.len() < 32 << 20, "the whole file came after the session had died");
+    assert!(
+        drain(data).len() < 32 << 20,
+        "the whole file came after the session had died"
+    );
     server.login().in_step();
 }
 
@@ -225,7 +225,7 @@ fn the_server_survives_a_hundred_aborts() {
         if round % 2 == 0 {
             drop(data);
         } else {
-            let _ = data.read_to_end(&mut Vec::new());
+            let _ = drain(data);
         }
         control.wants_any(&[426, 226]);
         control.wants_any(&[226, 225]);

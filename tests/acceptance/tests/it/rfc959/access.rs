@@ -7,7 +7,10 @@ use wharf_acceptance_tests::{Control, PASSWORD, Server, USER};
 fn the_greeting_is_one_220_line() {
     let server = Server::start();
     let greeting = Control::open(server.address()).wants(220);
-    assert!(greeting.is_single_line() && greeting.text().len() <= 84, "{greeting:?}");
+    assert!(
+        greeting.is_single_line() && greeting.text().len() <= 84,
+        "{greeting:?}"
+    );
 }
 
 /// RFC 2577 6; RPL 5.
@@ -55,7 +58,10 @@ fn an_unknown_user_gets_the_replies_of_a_wrong_password() {
     let dialogue = |user: &str| {
         let mut control = server.connect();
         let first = control.ask(format!("USER {user}")).text();
-        (first.replace(user, "X"), control.ask("PASS wrong").text().replace(user, "X"))
+        (
+            first.replace(user, "X"),
+            control.ask("PASS wrong").text().replace(user, "X"),
+        )
     };
     assert_eq!(dialogue(USER), dialogue("nobodyknows"));
 }
@@ -74,9 +80,33 @@ fn every_verb_that_needs_a_login_is_530_before_it() {
     server.put("f", "hello");
     let mut control = server.connect();
     for line in [
-        "CWD /", "CDUP", "PWD", "MKD d", "RMD d", "DELE f", "RNFR f", "RNTO g", "LIST", "NLST", "RETR f", "STOR g",
-        "APPE f", "STOU", "SIZE f", "MDTM f", "PASV", "EPSV", "PORT 127,0,0,1,200,10", "REST 1", "TYPE I", "STRU F",
-        "MODE S", "ALLO 1", "STAT /", "MLSD", "MLST",
+        "CWD /",
+        "CDUP",
+        "PWD",
+        "MKD d",
+        "RMD d",
+        "DELE f",
+        "RNFR f",
+        "RNTO g",
+        "LIST",
+        "NLST",
+        "RETR f",
+        "STOR g",
+        "APPE f",
+        "STOU",
+        "SIZE f",
+        "MDTM f",
+        "PASV",
+        "EPSV",
+        "PORT 127,0,0,1,200,10",
+        "REST 1",
+        "TYPE I",
+        "STRU F",
+        "MODE S",
+        "ALLO 1",
+        "STAT /",
+        "MLSD",
+        "MLST",
     ] {
         let reply = control.ask(line);
         assert!(matches!(reply.code, 530 | 503), "{line}: {}", reply.text());
@@ -91,7 +121,13 @@ fn site_is_refused_before_a_login() {
     let server = Server::start();
     server.put("f", "hello");
     let mut control = server.connect();
-    for line in ["SITE CPFR f", "SITE CPTO g", "SITE CHMOD 777 f", "SITE MKDIR d", "SITE UTIME 20200101000000 f"] {
+    for line in [
+        "SITE CPFR f",
+        "SITE CPTO g",
+        "SITE CHMOD 777 f",
+        "SITE MKDIR d",
+        "SITE UTIME 20200101000000 f",
+    ] {
         let reply = control.ask(line);
         assert!(reply.code >= 500, "{line}: {}", reply.text());
     }

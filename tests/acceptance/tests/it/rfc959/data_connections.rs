@@ -1,10 +1,9 @@
 //! RFC 959 3.2, 4.1.2 and 5.2: PORT, PASV and the data connection.
 
-use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 
 use wharf_acceptance_tests::control::port_line;
-use wharf_acceptance_tests::socket::{connect_to, with_patience};
+use wharf_acceptance_tests::socket::{connect_to, drain, with_patience};
 use wharf_acceptance_tests::{Server, Setup};
 
 /// RFC 959 4.1.2, PORT.
@@ -16,10 +15,8 @@ fn a_download_over_port() {
     let listener = control.active();
     control.send("RETR f");
     control.wants_any(&[150, 125]);
-    let mut bytes = Vec::new();
-    with_patience(listener.accept().unwrap().0).read_to_end(&mut bytes).unwrap();
+    assert_eq!(drain(with_patience(listener.accept().unwrap().0)), b"hello");
     control.wants(226);
-    assert_eq!(bytes, b"hello");
 }
 
 /// RFC 959 4.1.2, PORT, upload.
@@ -44,7 +41,8 @@ fn the_active_connection_comes_from_the_control_address() {
     let listener = control.active();
     control.send("NLST");
     control.wants_any(&[150, 125]);
-    let (_, from) = listener.accept().unwrap();
+    let (data, from) = listener.accept().unwrap();
+    drop(data);
     assert_eq!(from.ip(), server.address().ip());
     control.wants(226);
 }
@@ -71,8 +69,16 @@ fn a_malformed_port_is_501() {
     let server = Server::start();
     let mut control = server.login();
     for line in [
-        "PORT", "PORT 1,2,3,4,5", "PORT 127,0,0,1,4", "PORT 127,0,0,1,4,256", "PORT 127,0,0,1,999,1",
-        "PORT a,b,c,d,e,f", "PORT 127,0,0,1,4,1,1", "PORT 127.0.0.1.4.1", "PORT ,,,,,", "PORT 127,0,0,1,-4,1",
+        "PORT",
+        "PORT 1,2,3,4,5",
+        "PORT 127,0,0,1,4",
+        "PORT 127,0,0,1,4,256",
+        "PORT 127,0,0,1,999,1",
+        "PORT a,b,c,d,e,f",
+        "PORT 127,0,0,1,4,1,1",
+        "PORT 127.0.0.1.4.1",
+        "PORT ,,,,,",
+        "PORT 127,0,0,1,-4,1",
         "PORT 127,0,0,1,99999999999999999999,1",
     ] {
         let reply = control.ask(line);
@@ -85,11 +91,11 @@ fn a_malformed_port_is_501() {
 fn a_refused_port_keeps_the_passive_listener() {
     let server = Server::start();
     let mut control = server.login();
-    let mut data = control.passive();
+    let data = control.passive();
     control.expect_any("PORT 1,2,3", &[500, 501]);
     control.send("NLST");
     control.wants_any(&[150, 125]);
-    data.read_to_end(&mut Vec::new()).unwrap();
+    let _ = drain(data);
     control.wants(226);
 }
 
@@ -99,7 +105,10 @@ fn the_227_has_its_customary_form() {
     let server = Server::start();
     let reply = server.login().expect("PASV", 227);
     let text = reply.text();
-    assert!(reply.is_single_line() && text.starts_with("227 Entering Passive Mode (127,0,0,1,"), "{text}");
+    assert!(
+        reply.is_single_line() && text.starts_with("227 Entering Passive Mode (127,0,0,1,"),
+        "{text}"
+    );
     assert!(text.trim_end_matches('.').ends_with(')'), "{text}");
 }
 
@@ -122,7 +131,10 @@ fn a_new_pasv_closes_the_former_listener() {
     let old = control.pasv();
     let new = control.pasv();
     assert_ne!(old, new);
-    assert!(connect_to(old).is_err(), "the former listener still accepts");
+    assert!(
+        connect_to(old).is_err(),
+        "the former listener still accepts"
+    );
     connect_to(new).unwrap();
 }
 
@@ -154,10 +166,10 @@ fn a_passive_listener_takes_one_connection() {
     server.put("f", "hello");
     let mut control = server.login();
     let address = control.pasv();
-    let mut data = connect_to(address).unwrap();
+    let data = connect_to(address).unwrap();
     control.send("RETR f");
     control.wants_any(&[150, 125]);
-    data.read_to_end(&mut Vec::new()).unwrap();
+    assert_eq!(drain(data), b"hello");
     control.wants(226);
     assert!(connect_to(address).is_err(), "the listener still accepts");
 }
@@ -171,16 +183,17 @@ fn the_client_may_connect_after_the_150() {
     let address = control.pasv();
     control.send("RETR f");
     control.wants_any(&[150, 125]);
-    let mut bytes = Vec::new();
-    connect_to(address).unwrap().read_to_end(&mut bytes).unwrap();
-    assert_eq!(bytes, b"hello");
+    assert_eq!(drain(connect_to(address).unwrap()), b"hello");
     control.wants(226);
 }
 
 /// DAT-10: ports come from the range that was set, and only from there.
 #[test]
 fn passive_ports_stay_in_their_range() {
-    let server = Server::with(Setup { passive_ports: Some((28_500, 28_519)), ..Setup::default() });
+    let server = Server::with(Setup {
+        passive_ports: Some((28_500, 28_519)),
+        ..Setup::default()
+    });
     let mut control = server.login();
     for _ in 0..30 {
         let port = control.pasv().port();
@@ -191,7 +204,10 @@ fn passive_ports_stay_in_their_range() {
 /// DAT-10: an exhausted range is 425, and it recovers.
 #[test]
 fn an_exhausted_range_is_425() {
-    let server = Server::with(Setup { passive_ports: Some((28_600, 28_601)), ..Setup::default() });
+    let server = Server::with(Setup {
+        passive_ports: Some((28_600, 28_601)),
+        ..Setup::default()
+    });
     let (mut one, mut two, mut three) = (server.login(), server.login(), server.login());
     one.pasv();
     two.pasv();
@@ -225,7 +241,10 @@ fn a_port_is_used_up_by_its_transfer() {
     } else {
         assert_eq!(reply.code, 425);
     }
-    assert!(listener.accept().is_err(), "a second connection came without a second PORT");
+    assert!(
+        listener.accept().is_err(),
+        "a second connection came without a second PORT"
+    );
 }
 
 /// RFC 959 5.3.2: leading zeros are numbers too.

@@ -71,7 +71,10 @@ fn mkd_answers_with_the_absolute_path() {
     server.mkdir("a");
     let mut control = server.login();
     control.expect("CWD a", 250);
-    assert_eq!(control.expect("MKD b", 257).quoted().as_deref(), Some("/a/b"));
+    assert_eq!(
+        control.expect("MKD b", 257).quoted().as_deref(),
+        Some("/a/b")
+    );
     assert!(server.path("a/b").is_dir());
 }
 
@@ -81,10 +84,18 @@ fn quotes_in_names_are_doubled() {
     let server = Server::start();
     let mut control = server.login();
     let reply = control.expect("MKD a \"b\" c", 257);
-    assert!(reply.text().contains("\"/a \"\"b\"\" c\""), "{}", reply.text());
+    assert!(
+        reply.text().contains("\"/a \"\"b\"\" c\""),
+        "{}",
+        reply.text()
+    );
     control.expect("CWD a \"b\" c", 250);
     let reply = control.expect("PWD", 257);
-    assert!(reply.text().contains("\"/a \"\"b\"\" c\""), "{}", reply.text());
+    assert!(
+        reply.text().contains("\"/a \"\"b\"\" c\""),
+        "{}",
+        reply.text()
+    );
 }
 
 /// RFC 959 5.4, MKD; D-07, INT-42: the code and the word that clients look for.
@@ -93,7 +104,11 @@ fn mkd_of_what_exists_is_550_and_says_so() {
     let server = Server::start();
     server.mkdir("d");
     let reply = server.login().expect_any("MKD d", &[550, 521]);
-    assert!(reply.text().to_lowercase().contains("exist"), "{}", reply.text());
+    assert!(
+        reply.text().to_lowercase().contains("exist"),
+        "{}",
+        reply.text()
+    );
 }
 
 /// RFC 959 5.4, MKD: parents are not made.
@@ -185,8 +200,14 @@ fn names_may_hold_and_end_in_spaces() {
 fn a_missing_path_is_501() {
     let server = Server::start();
     let mut control = server.login();
-    for verb in ["MKD", "RMD", "DELE", "RNFR", "RETR", "STOR", "APPE", "SIZE", "MDTM"] {
+    for verb in [
+        "MKD", "RMD", "DELE", "RNFR", "RETR", "STOR", "APPE", "SIZE", "MDTM",
+    ] {
         let reply = control.ask(verb);
-        assert!(matches!(reply.code, 500 | 501 | 550 | 553), "{verb}: {}", reply.text());
+        assert!(
+            matches!(reply.code, 500 | 501 | 550 | 553),
+            "{verb}: {}",
+            reply.text()
+        );
     }
 }

@@ -159,7 +159,13 @@ fn a_flood_of_telnet_bytes_is_survived() {
 fn a_verb_of_odd_bytes_is_500() {
     let server = Server::start();
     let mut control = server.login();
-    for line in [&b"\xe9\xe8\xea\xeb f"[..], b"\x80\x81", b"\x01\x02\x03", b"%s%n%s%n", b"\"\\\"\\ x"] {
+    for line in [
+        &b"\xe9\xe8\xea\xeb f"[..],
+        b"\x80\x81",
+        b"\x01\x02\x03",
+        b"%s%n%s%n",
+        b"\"\\\"\\ x",
+    ] {
         control.send(line);
         control.wants_any(&[500, 501, 502]);
     }

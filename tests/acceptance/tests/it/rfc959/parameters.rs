@@ -7,7 +7,9 @@ use wharf_acceptance_tests::{Server, noise};
 fn type_takes_a_i_and_l8() {
     let server = Server::start();
     let mut control = server.login();
-    for line in ["TYPE A", "TYPE A N", "TYPE I", "TYPE L 8", "TYPE i", "type a"] {
+    for line in [
+        "TYPE A", "TYPE A N", "TYPE I", "TYPE L 8", "TYPE i", "type a",
+    ] {
         control.expect(line, 200);
     }
 }

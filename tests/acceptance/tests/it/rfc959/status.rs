@@ -9,7 +9,13 @@ use wharf_acceptance_tests::Server;
 #[test]
 fn syst_is_unix() {
     let server = Server::start();
-    assert!(server.login().expect("SYST", 215).text().starts_with("215 UNIX Type: L8"));
+    assert!(
+        server
+            .login()
+            .expect("SYST", 215)
+            .text()
+            .starts_with("215 UNIX Type: L8")
+    );
 }
 
 /// RFC 959 4.1.3, NOOP.
@@ -77,7 +83,11 @@ fn stat_of_a_directory_lists_it() {
     server.mkdir("d");
     server.put("d/file one", "x");
     let reply = server.login().expect_any("STAT d", &[211, 212, 213]);
-    assert!(reply.inner().iter().any(|line| line.ends_with("file one")), "{}", reply.text());
+    assert!(
+        reply.inner().iter().any(|line| line.ends_with("file one")),
+        "{}",
+        reply.text()
+    );
 }
 
 /// RFC 959 4.1.3, STAT of a file.
@@ -86,7 +96,11 @@ fn stat_of_a_file_shows_it() {
     let server = Server::start();
     server.put("f", "hello");
     let reply = server.login().expect_any("STAT f", &[211, 213]);
-    assert!(reply.text().contains(" f") && reply.text().contains('5'), "{}", reply.text());
+    assert!(
+        reply.text().contains(" f") && reply.text().contains('5'),
+        "{}",
+        reply.text()
+    );
 }
 
 /// RFC 959 5.4, STAT.
@@ -131,7 +145,10 @@ fn site_chmod_changes_the_mode() {
     server.put("f", "x");
     let mut control = server.login();
     control.expect_any("SITE CHMOD 640 f", &[200, 250]);
-    assert_eq!(server.path("f").metadata().unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(
+        server.path("f").metadata().unwrap().permissions().mode() & 0o777,
+        0o640
+    );
     let reply = control.ask("SITE CHMOD 999 f");
     assert!(reply.code >= 500, "{}", reply.text());
     let reply = control.ask("SITE CHMOD 644 missing");
@@ -146,5 +163,8 @@ fn site_umask_shapes_new_files() {
     let mut control = server.login();
     control.expect("SITE UMASK 077", 200);
     control.store("STOR f", b"x");
-    assert_eq!(server.path("f").metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(
+        server.path("f").metadata().unwrap().permissions().mode() & 0o777,
+        0o600
+    );
 }
