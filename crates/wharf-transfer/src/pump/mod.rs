@@ -1,0 +1,123 @@
+//! Joins an open file and a data stream by the shortest legal path.
+//!
+//! | file | stream | transform | path |
+//! | --- | --- | --- | --- |
+//! | descriptor | plain socket | none | `platform`: sendfile, splice |
+//! | any | plain socket | any | `buffered`: one pooled buffer |
+//!
+//! This is the one place that decides; front ends do not know which path runs.
+
+mod buffered;
+mod platform;
+
+use std::sync::Arc;
+
+use wharf_vfs::FileRef;
+
+use crate::{DataStream, Error, Meter, Result, Throttle};
+
+/// A change of the octets on their way, such as line ends. It keeps its own state between calls.
+pub trait Transform: Send {
+    /// Appends the changed form of `input` to `output`.
+    fn apply(&mut self, input: &[u8], output: &mut Vec<u8>);
+
+    /// Appends what is left at the end.
+    fn finish(&mut self, output: &mut Vec<u8>);
+}
+
+/// What accompanies a flow: who counts it and who slows it down.
+#[derive(Debug, Clone, Copy)]
+pub struct Flow<'a> {
+    /// Counts octets as they move on the stream.
+    pub meter: &'a Meter,
+    /// Every one of them must agree to each chunk.
+    pub throttles: &'a [Arc<Throttle>],
+}
+
+impl Flow<'_> {
+    /// The most that may move at once.
+    fn chunk(&self, most: u64) -> u64 {
+        self.throttles.iter().map(|throttle| throttle.chunk()).fold(most, u64::min)
+    }
+
+    /// Waits until `octets` may move.
+    async fn admit(&self, octets: u64) {
+        if self.throttles.is_empty() {
+            return;
+        }
+        #[expect(clippy::disallowed_methods, reason = "the rim: a rate is octets by real time")]
+        let now = tokio::time::Instant::now().into_std();
+        let wait = self.throttles.iter().map(|throttle| throttle.take(now, octets)).max();
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// Where a download comes from.
+pub struct Source {
+    /// The open file.
+    pub file: FileRef,
+    /// Where to begin.
+    pub offset: u64,
+    /// How many octets of the file.
+    pub length: u64,
+}
+
+/// Where an upload goes.
+pub struct Target {
+    /// The open file.
+    pub file: FileRef,
+    /// Where to begin.
+    pub offset: u64,
+    /// How many octets of the stream are allowed.
+    pub limit: u64,
+}
+
+/// Sends a part of a file; gives the octets that went into the stream.
+///
+/// The stream stays open: the caller ends it in order, or resets it when this fails.
+///
+/// # Errors
+/// [`Error::Stream`], [`Error::Store`], or [`Error::Shrank`] when the file ends early.
+pub async fn send(
+    source: &Source,
+    stream: &mut DataStream,
+    flow: Flow<'_>,
+    transform: Option<&mut dyn Transform>,
+) -> Result<u64> {
+    match (source.file.descriptor(), transform) {
+        (Some(_), None) => platform::send(source, stream, flow).await,
+        (_, transform) => buffered::send(source, stream, flow, transform).await,
+    }
+}
+
+/// Receives a stream to its end into a file; gives the octets that came from the stream.
+///
+/// # Errors
+/// [`Error::Stream`], [`Error::Store`], [`Error::TooLong`].
+pub async fn receive(
+    target: &Target,
+    stream: &mut DataStream,
+    flow: Flow<'_>,
+    transform: Option<&mut dyn Transform>,
+) -> Result<u64> {
+    match (target.file.descriptor(), transform) {
+        (Some(_), None) => platform::receive(target, stream, flow).await,
+        (_, transform) => buffered::receive(target, stream, flow, transform).await,
+    }
+}
+
+/// Sends octets that are in memory, such as a piece of a listing.
+///
+/// # Errors
+/// [`Error::Stream`].
+pub async fn send_bytes(stream: &mut DataStream, bytes: &[u8], flow: Flow<'_>) -> Result<()> {
+    flow.admit(bytes.len() as u64).await;
+    stream.write_all(bytes).await.map_err(Error::Stream)?;
+    flow.meter.add(bytes.len() as u64);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! A data stream: one plain, non-blocking socket that learns of the reactor only when it must wait.
+//!
+//! A 4 KiB file fits into a socket's buffer: accept, sendfile, close, and the reactor never heard of
+//! the socket. Only a call that would block registers it (one `epoll_ctl`), so the many small
+//! transfers of a tree pay for nothing that they do not use.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Duration,
+};
+
+use rustix::net::{Shutdown, sockopt};
+use tokio::{io::Interest, net::TcpStream};
+
+/// A connected stream socket.
+#[derive(Debug)]
+pub struct DataStream {
+    socket: Registration,
+}
+
+#[derive(Debug)]
+enum Registration {
+    /// The reactor does not know it yet.
+    Bare(OwnedFd),
+    /// It had to wait once.
+    Registered(TcpStream),
+    /// Only between the two: registration failed.
+    Lost,
+}
+
+impl DataStream {
+    /// Takes a connected socket, which must be non-blocking.
+    pub const fn new(socket: OwnedFd) -> Self {
+        Self { socket: Registration::Bare(socket) }
+    }
+
+    /// Takes a socket that the reactor knows already.
+    pub const fn from_registered(socket: TcpStream) -> Self {
+        Self { socket: Registration::Registered(socket) }
+    }
+
+    /// Runs `operation` on the socket, now and whenever `interest` is signalled, until it no longer
+    /// says [`io::ErrorKind::WouldBlock`].
+    ///
+    /// # Errors
+    /// What `operation` gives, or the reactor's refusal to watch the socket.
+    pub async fn when<T>(
+        &mut self,
+        interest: Interest,
+        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Registration::Bare(socket) = &self.socket {
+            match operation(socket.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.register()?,
+                done => return done,
+            }
+        }
+        let Registration::Registered(socket) = &self.socket else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        socket.async_io(interest, || operation(socket.as_fd())).await
+    }
+
+    fn register(&mut self) -> io::Result<()> {
+        if let Registration::Bare(socket) = std::mem::replace(&mut self.socket, Registration::Lost) {
+            self.socket = Registration::Registered(TcpStream::from_std(socket.into())?);
+        }
+        Ok(())
+    }
+
+    /// Reads what is there into `buffer`; 0 is the end.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.when(Interest::READABLE, |socket| Ok(rustix::io::read(socket, &mut *buffer)?)).await
+    }
+
+    /// Writes all of `bytes`.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let flags = rustix::net::SendFlags::NOSIGNAL;
+            let sent = self
+                .when(Interest::WRITABLE, |socket| Ok(rustix::net::send(socket, bytes, flags)?))
+                .await?;
+            bytes = bytes.get(sent..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Says the end of the data to the peer and closes; what was written is still delivered.
+    pub fn finish(self) {
+        if let Some(socket) = self.descriptor() {
+            // The peer may be gone already; then there is nobody to tell.
+            let _ = rustix::net::shutdown(socket, Shutdown::Write);
+        }
+    }
+
+    /// Breaks the connection with a reset, so that the peer cannot take a short file as whole.
+    pub fn reset(self) {
+        if let Some(socket) = self.descriptor() {
+            let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+        }
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.socket {
+            Registration::Bare(socket) => Some(socket.as_fd()),
+            Registration::Registered(socket) => Some(socket.as_fd()),
+            Registration::Lost => None,
+        }
+    }
+}
