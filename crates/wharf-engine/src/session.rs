@@ -1,0 +1,116 @@
+//! A session from accept to close, as the type system sees it.
+//!
+//! Only a `Session<LoggedIn>` owns a [`View`]: a front end that forgets to authorise does not
+//! compile, because before login there is nothing to act on.
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use wharf_vfs::View;
+
+use crate::{
+    Engine, Lease,
+    accounts::{ActiveAccount, Place},
+    events::{Event, Origin},
+    registry::{Record, Registered},
+};
+
+/// Nobody has logged in.
+#[derive(Debug)]
+pub struct Guest {
+    pub(crate) failures: u32,
+}
+
+/// An account has logged in.
+#[derive(Debug)]
+pub struct LoggedIn {
+    pub(crate) account: Arc<ActiveAccount>,
+    pub(crate) failures: u32,
+    _place: Place,
+}
+
+impl LoggedIn {
+    pub(crate) const fn new(account: Arc<ActiveAccount>, place: Place, failures: u32) -> Self {
+        Self { account, failures, _place: place }
+    }
+}
+
+/// A session in state `S`.
+pub struct Session<S> {
+    engine: Arc<Engine>,
+    registered: Registered,
+    lease: Lease,
+    pub(crate) state: S,
+}
+
+impl Session<Guest> {
+    /// A session of a connection that was let in.
+    pub fn open(
+        engine: Arc<Engine>,
+        lease: Lease,
+        service: &'static str,
+        peer: SocketAddr,
+        local: SocketAddr,
+        now: Instant,
+    ) -> Self {
+        let registered = engine.registry.enter(service, peer, local, now);
+        let session = Self { engine, registered, lease, state: Guest { failures: 0 } };
+        session.tell(&Event::Opened { peer });
+        session
+    }
+
+    pub(crate) fn with(self, state: LoggedIn) -> Session<LoggedIn> {
+        self.registered.record().set_account(Some(Arc::clone(&state.account.name)));
+        self.lease.set_logged_in(true);
+        let Self { engine, registered, lease, .. } = self;
+        Session { engine, registered, lease, state }
+    }
+}
+
+impl Session<LoggedIn> {
+    /// The account's sight of the tree.
+    pub fn view(&self) -> &View {
+        &self.state.account.view
+    }
+
+    /// What its sessions share.
+    pub const fn account(&self) -> &Arc<ActiveAccount> {
+        &self.state.account
+    }
+
+    /// Logs out; the connection stays.
+    pub fn log_out(self) -> Session<Guest> {
+        self.registered.record().set_account(None);
+        self.lease.set_logged_in(false);
+        let Self { engine, registered, lease, state } = self;
+        // The count of failures is the connection's and outlives the login.
+        Session { engine, registered, lease, state: Guest { failures: state.failures } }
+    }
+}
+
+impl<S> Session<S> {
+    /// What all sessions share.
+    pub const fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// What others see of this session.
+    pub const fn record(&self) -> &Arc<Record> {
+        self.registered.record()
+    }
+
+    /// Whose events these are.
+    pub fn origin(&self) -> Origin {
+        let record = self.record();
+        Origin {
+            session: Some(record.id),
+            service: record.service,
+            peer: Some(record.peer.ip()),
+            account: record.account(),
+        }
+    }
+
+    /// Tells of an event of this session.
+    pub fn tell(&self, event: &Event<'_>) {
+        self.engine.bus.emit(&self.origin(), event);
+    }
+}
