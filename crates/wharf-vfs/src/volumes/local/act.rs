@@ -1,0 +1,250 @@
+//! What a volume does, as plain blocking calls below a [`Root`].
+//!
+//! Each acts on a descriptor that was opened within the root, or on one name in a directory that
+//! was; none takes a path twice.
+
+use std::{
+    ffi::CString,
+    os::fd::{AsRawFd, OwnedFd},
+};
+
+use rustix::{
+    fs::{self, AtFlags, FileType, Mode, OFlags, RenameFlags, Statx, Timespec, Timestamps},
+    io::Errno,
+};
+
+use super::root::{Root, is_link, look, look_at};
+use crate::{AttributeChange, Links, Metadata, OpenMode, Replace, Space, Timestamp, VirtualPath};
+
+type Outcome<T> = Result<T, Errno>;
+
+impl Root {
+    pub(super) fn look_up(&self, path: &VirtualPath, links: Links) -> Outcome<Metadata> {
+        self.look_up_by(path, links, |path, flags| {
+            self.open(path, flags, Mode::empty())
+        })
+    }
+
+    /// The same from the kernel's caches alone; `AGAIN` if they do not have it.
+    pub(super) fn look_up_cached(&self, path: &VirtualPath, links: Links) -> Outcome<Metadata> {
+        // A single name would be looked up on the disk if it is not cached, so open in any case.
+        let opened = self.open_cached(path, look_flags(links))?;
+        Ok(self.metadata(&look(opened)?))
+    }
+
+    fn look_up_by(
+        &self,
+        path: &VirtualPath,
+        links: Links,
+        open: impl FnOnce(&VirtualPath, OFlags) -> Outcome<OwnedFd>,
+    ) -> Outcome<Metadata> {
+        if let Some(found) = self.look_in_top(path) {
+            let found = found?;
+            if links == Links::NoFollow || !is_link(&found) {
+                return Ok(self.metadata(&found));
+            }
+        }
+        Ok(self.metadata(&look(open(path, look_flags(links))?)?))
+    }
+
+    /// Opens a regular file and looks at it.
+    pub(super) fn open_file(
+        &self,
+        path: &VirtualPath,
+        mode: OpenMode,
+    ) -> Outcome<(OwnedFd, Statx)> {
+        let (flags, bits) = match mode {
+            OpenMode::Read => (OFlags::RDONLY, 0),
+            OpenMode::Update => (OFlags::RDWR, 0),
+            OpenMode::UpdateOrCreate { mode } => (OFlags::RDWR | OFlags::CREATE, mode),
+            OpenMode::CreateNew { mode } => (OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode),
+        };
+        // With NONBLOCK a FIFO does not wait for its other end; NOCTTY keeps a terminal away.
+        let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = self.open(path, flags, permissions(bits & 0o777))?;
+        let found = look(&file)?;
+        match FileType::from_raw_mode(found.stx_mode.into()) {
+            FileType::RegularFile => Ok((file, found)),
+            FileType::Directory => Err(Errno::ISDIR),
+            _ => Err(Errno::ACCESS),
+        }
+    }
+
+    pub(super) fn open_directory(&self, path: &VirtualPath) -> Outcome<OwnedFd> {
+        self.open(path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+    }
+
+    pub(super) fn create_directory(&self, path: &VirtualPath, mode: u32) -> Outcome<()> {
+        let (parent, name) = self.parent(path).map_err(exists_if_top)?;
+        fs::mkdirat(&parent, name, permissions(mode & 0o7777))
+    }
+
+    pub(super) fn remove(&self, path: &VirtualPath, flags: AtFlags) -> Outcome<()> {
+        let (parent, name) = self.parent(path)?;
+        match fs::unlinkat(&parent, name, flags) {
+            Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
+            // POSIX lets a host say PERM for a directory.
+            Err(Errno::PERM) if flags.is_empty() && is_directory(look_at(&parent, name)) => {
+                Err(Errno::ISDIR)
+            }
+            answer => answer,
+        }
+    }
+
+    pub(super) fn rename(
+        &self,
+        from: &VirtualPath,
+        to: &VirtualPath,
+        replace: Replace,
+    ) -> Outcome<()> {
+        let (source, old) = self.parent(from)?;
+        // A temporary becomes visible in its own directory: one descriptor is enough.
+        let same = beside(from, to);
+        let other = if same { None } else { Some(self.parent(to)?) };
+        let (target, new) = match &other {
+            Some((target, new)) => (target, *new),
+            None => (&source, to.name().unwrap_or_default()),
+        };
+        match fs::renameat_with(&source, old, target, new, RenameFlags::NOREPLACE) {
+            // Something stands there. A directory would replace an empty one: not so here.
+            Err(Errno::EXIST) if replace == Replace::Files && from != to => {
+                if is_directory(look_at(&source, old)) {
+                    return Err(Errno::EXIST);
+                }
+                fs::renameat(&source, old, target, new)
+            }
+            Err(Errno::EXIST) if replace == Replace::Files => Ok(()),
+            // The file system cannot tell in one step (INVAL is also a directory into itself).
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                let standing = look_at(target, new);
+                let directory = is_directory(look_at(&source, old));
+                match (standing, replace) {
+                    (Ok(_), Replace::Never) => Err(Errno::EXIST),
+                    (Ok(_), Replace::Files) if directory => Err(Errno::EXIST),
+                    (Err(Errno::NOENT), Replace::Never) if !directory => {
+                        // A link cannot replace: checked and done in one step where links exist.
+                        match fs::linkat(&source, old, target, new, AtFlags::empty()) {
+                            Ok(()) => fs::unlinkat(&source, old, AtFlags::empty()),
+                            Err(Errno::EXIST) => Err(Errno::EXIST),
+                            Err(_) => fs::renameat(&source, old, target, new),
+                        }
+                    }
+                    (Ok(_) | Err(Errno::NOENT), _) => fs::renameat(&source, old, target, new),
+                    (Err(errno), _) => Err(errno),
+                }
+            }
+            answer => answer,
+        }
+    }
+
+    pub(super) fn set_attributes(
+        &self,
+        path: &VirtualPath,
+        change: AttributeChange,
+    ) -> Outcome<()> {
+        let object = self.open(path, OFlags::PATH, Mode::empty())?;
+        if change.owner.is_some() || change.group.is_some() {
+            let owner = change.owner.map(fs::Uid::from_raw);
+            let group = change.group.map(fs::Gid::from_raw);
+            fs::chownat(&object, c"", owner, group, AtFlags::EMPTY_PATH)?;
+        }
+        if let Some(mode) = change.mode {
+            self.set_mode(path, &object, permissions(mode & 0o7777))?;
+        }
+        if change.modified.is_some() || change.accessed.is_some() {
+            let times = Timestamps {
+                last_access: timespec(change.accessed),
+                last_modification: timespec(change.modified),
+            };
+            fs::utimensat(&object, c"", &times, AtFlags::EMPTY_PATH)?;
+        }
+        Ok(())
+    }
+
+    /// A path descriptor takes no mode, but its own entry in `/proc` leads to the very object. Where
+    /// there is no `/proc`, the object is opened in earnest.
+    fn set_mode(&self, path: &VirtualPath, object: &OwnedFd, mode: Mode) -> Outcome<()> {
+        let entry = format!("/proc/self/fd/{}", object.as_raw_fd());
+        match fs::chmodat(fs::CWD, entry, mode, AtFlags::empty()) {
+            Err(Errno::NOENT | Errno::NOTDIR) => {}
+            answer => return answer,
+        }
+        let kind = FileType::from_raw_mode(look(object)?.stx_mode.into());
+        if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+            return Err(Errno::ACCESS);
+        }
+        let opened = self.open(
+            path,
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY,
+            Mode::empty(),
+        )?;
+        fs::fchmod(opened, mode)
+    }
+
+    pub(super) fn read_link(&self, path: &VirtualPath) -> Outcome<Vec<u8>> {
+        let (parent, name) = self.parent(path).map_err(|_| Errno::OPNOTSUPP)?;
+        match fs::readlinkat(&parent, name, Vec::new()) {
+            Ok(text) => Ok(CString::into_bytes(text)),
+            Err(Errno::INVAL) => Err(Errno::OPNOTSUPP),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    pub(super) fn create_symlink(&self, target: &VirtualPath, path: &VirtualPath) -> Outcome<()> {
+        let (parent, name) = self.parent(path).map_err(exists_if_top)?;
+        fs::symlinkat(path.link_text(target), &parent, name)
+    }
+
+    pub(super) fn space(&self, path: &VirtualPath) -> Outcome<Space> {
+        let found = fs::fstatvfs(self.open(path, OFlags::PATH, Mode::empty())?)?;
+        let octets = |blocks: u64| blocks.saturating_mul(found.f_frsize);
+        Ok(Space {
+            total: octets(found.f_blocks),
+            free: octets(found.f_bavail),
+        })
+    }
+}
+
+fn look_flags(links: Links) -> OFlags {
+    match links {
+        Links::Follow => OFlags::PATH,
+        Links::NoFollow => OFlags::PATH | OFlags::NOFOLLOW,
+    }
+}
+
+fn beside(one: &VirtualPath, other: &VirtualPath) -> bool {
+    let above = |path: &VirtualPath| path.as_bytes().iter().rposition(|&byte| byte == b'/');
+    let (Some(one_above), Some(other_above)) = (above(one), above(other)) else {
+        return false;
+    };
+    one.as_bytes().get(..one_above) == other.as_bytes().get(..other_above) && !other.is_root()
+}
+
+fn permissions(bits: u32) -> Mode {
+    Mode::from_raw_mode(bits)
+}
+
+fn is_directory(found: Outcome<Statx>) -> bool {
+    found.is_ok_and(|found| FileType::from_raw_mode(found.stx_mode.into()).is_dir())
+}
+
+fn exists_if_top(errno: Errno) -> Errno {
+    if errno == Errno::BUSY {
+        Errno::EXIST
+    } else {
+        errno
+    }
+}
+
+fn timespec(time: Option<Timestamp>) -> Timespec {
+    match time {
+        Some(time) => Timespec {
+            tv_sec: time.seconds,
+            tv_nsec: time.nanoseconds.into(),
+        },
+        None => Timespec {
+            tv_sec: 0,
+            tv_nsec: fs::UTIME_OMIT,
+        },
+    }
+}
