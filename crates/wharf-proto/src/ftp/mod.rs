@@ -6,6 +6,7 @@
 pub mod ascii;
 pub mod client;
 pub mod command;
+pub mod decimal;
 pub mod facts;
 pub mod feature;
 pub mod host_port;
@@ -14,6 +15,7 @@ pub mod listing;
 pub mod pathname;
 pub mod reply;
 pub mod server;
+pub mod telnet;
 pub mod time;
 pub mod verb;
 
