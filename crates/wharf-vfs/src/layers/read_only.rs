@@ -106,3 +106,38 @@ impl Volume for ReadOnly {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        contract::{make, path, put},
+        layers::rooted,
+        volumes::{LocalVolume, MemoryVolume},
+    };
+
+    async fn fill(volume: &dyn Volume) {
+        make(volume, "/d").await;
+        put(volume, "/d/f", b"content").await;
+    }
+
+    #[tokio::test]
+    async fn no_change_passes_to_memory() {
+        let volume = MemoryVolume::new(100);
+        fill(&volume).await;
+        crate::contract::read_only::every_change_is_refused(&ReadOnly::new(Arc::new(volume))).await;
+    }
+
+    #[tokio::test]
+    async fn no_change_passes_to_a_disk_or_its_subtree() {
+        let host = tempfile::tempdir().unwrap();
+        let volume = LocalVolume::open(host.path()).unwrap();
+        make(&volume, "/top").await;
+        let top = volume.subtree(&path("/top")).await.unwrap().unwrap();
+        fill(&*top).await;
+        crate::contract::read_only::every_change_is_refused(&ReadOnly::new(top)).await;
+        let outer = Arc::new(ReadOnly::new(Arc::new(volume)));
+        let top = rooted(outer, &path("/top")).await.unwrap();
+        crate::contract::read_only::every_change_is_refused(&*top).await;
+    }
+}

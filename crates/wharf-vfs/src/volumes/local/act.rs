@@ -182,7 +182,14 @@ impl Root {
     }
 
     pub(super) fn read_link(&self, path: &VirtualPath) -> Outcome<Vec<u8>> {
-        let (parent, name) = self.parent(path).map_err(|_| Errno::OPNOTSUPP)?;
+        let parent = self.parent(path);
+        let (parent, name) = parent.map_err(|errno| {
+            if errno == Errno::BUSY {
+                Errno::OPNOTSUPP
+            } else {
+                errno
+            }
+        })?;
         match fs::readlinkat(&parent, name, Vec::new()) {
             Ok(text) => Ok(CString::into_bytes(text)),
             Err(Errno::INVAL) => Err(Errno::OPNOTSUPP),

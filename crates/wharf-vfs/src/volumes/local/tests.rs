@@ -1,1 +1,410 @@
-//! Tests.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests prepare and inspect the host behind the volume's back"
+)]
+
+use std::{
+    os::unix::fs::symlink,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use rustix::fs::CWD;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    EntryBatch, FileKind,
+    contract::{fetch, must, names, path, put, refused},
+};
+
+fn fresh() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+mod confined {
+    use super::*;
+
+    crate::volume_contract!(async {
+        let directory = fresh();
+        (
+            Arc::new(LocalVolume::open(directory.path()).unwrap()) as Arc<dyn Volume>,
+            directory,
+        )
+    });
+}
+
+mod walking {
+    use super::*;
+
+    crate::volume_contract!(async {
+        let directory = fresh();
+        (
+            Arc::new(LocalVolume::open_walking(directory.path()).unwrap()) as Arc<dyn Volume>,
+            directory,
+        )
+    });
+}
+
+/// The volume as if its disk were slow, so that every call leaves the thread.
+mod pooled {
+    use super::*;
+
+    crate::volume_contract!(async {
+        let directory = fresh();
+        (
+            Arc::new(slow(directory.path())) as Arc<dyn Volume>,
+            directory,
+        )
+    });
+}
+
+mod subtree {
+    use super::*;
+
+    crate::volume_contract!(async {
+        let directory = fresh();
+        let outer = LocalVolume::open(directory.path()).unwrap();
+        must(outer.create_directory(&path("/home"), 0o755).await);
+        (
+            must(outer.subtree(&path("/home")).await).unwrap(),
+            directory,
+        )
+    });
+}
+
+fn slow(directory: &Path) -> LocalVolume {
+    let mut volume = LocalVolume::open(directory).unwrap();
+    let store = Arc::get_mut(&mut volume.store).unwrap();
+    store.pace = Arc::new(Pace::new(true));
+    volume
+}
+
+/// Both ways to resolve a path.
+fn both(directory: &Path) -> [LocalVolume; 2] {
+    [
+        LocalVolume::open(directory).unwrap(),
+        LocalVolume::open_walking(directory).unwrap(),
+    ]
+}
+
+/// Every way to reach an object that is not there.
+async fn is_nowhere(volume: &LocalVolume, text: &str) {
+    let object = path(text);
+    assert_eq!(
+        refused(volume.metadata(&object, Links::Follow).await),
+        ErrorKind::NotFound,
+        "{text}"
+    );
+    for mode in [
+        OpenMode::Read,
+        OpenMode::Update,
+        OpenMode::UpdateOrCreate { mode: 0o644 },
+    ] {
+        assert_eq!(
+            refused(volume.open(&object, mode).await),
+            ErrorKind::NotFound,
+            "{text} {mode:?}"
+        );
+    }
+    assert_eq!(
+        refused(volume.read_directory(&object).await),
+        ErrorKind::NotFound,
+        "{text}"
+    );
+    let change = AttributeChange {
+        mode: Some(0o777),
+        ..AttributeChange::default()
+    };
+    assert_eq!(
+        refused(volume.set_attributes(&object, change).await),
+        ErrorKind::NotFound,
+        "{text}"
+    );
+    assert_eq!(
+        refused(volume.space(&object).await),
+        ErrorKind::NotFound,
+        "{text}"
+    );
+}
+
+/// PATH-03, pyftpdlib 9, 55, 150: traversal by a link and by a rename's target.
+#[tokio::test]
+async fn links_out_of_the_volume_lead_nowhere() {
+    let host = fresh();
+    let (top, outside) = (host.path().join("top"), host.path().join("outside"));
+    std::fs::create_dir_all(top.join("sub")).unwrap();
+    std::fs::create_dir_all(outside.join("deep")).unwrap();
+    std::fs::write(outside.join("secret"), "secret").unwrap();
+    symlink("../outside/secret", top.join("file")).unwrap();
+    symlink("../outside", top.join("directory")).unwrap();
+    symlink("sub/../../outside", top.join("winding")).unwrap();
+    symlink("../../outside/secret", top.join("sub/file")).unwrap();
+    symlink(outside.join("secret"), top.join("absolute")).unwrap();
+    symlink(top.join("sub"), top.join("absolute-inside")).unwrap();
+    symlink("/", top.join("slash")).unwrap();
+    symlink("/proc/self/root", top.join("magic")).unwrap();
+    for volume in both(&top) {
+        for text in [
+            "/file",
+            "/directory",
+            "/winding",
+            "/sub/file",
+            "/absolute",
+            "/absolute-inside",
+            "/slash",
+            "/magic",
+        ] {
+            is_nowhere(&volume, text).await;
+            assert_eq!(
+                must(volume.metadata(&path(text), Links::NoFollow).await).kind,
+                FileKind::Symlink
+            );
+        }
+        for text in [
+            "/directory/secret",
+            "/winding/secret",
+            "/slash/etc/passwd",
+            "/magic/etc/passwd",
+        ] {
+            is_nowhere(&volume, text).await;
+            let object = path(text);
+            assert_eq!(
+                refused(volume.metadata(&object, Links::NoFollow).await),
+                ErrorKind::NotFound
+            );
+            assert_eq!(
+                refused(
+                    volume
+                        .open(&object, OpenMode::CreateNew { mode: 0o644 })
+                        .await
+                ),
+                ErrorKind::NotFound
+            );
+            assert_eq!(
+                refused(volume.create_directory(&object, 0o755).await),
+                ErrorKind::NotFound
+            );
+            assert_eq!(
+                refused(volume.remove_file(&object).await),
+                ErrorKind::NotFound
+            );
+            assert_eq!(
+                refused(volume.remove_directory(&object).await),
+                ErrorKind::NotFound
+            );
+            assert_eq!(
+                refused(volume.create_symlink(&path("/sub"), &object).await),
+                ErrorKind::NotFound
+            );
+            assert_eq!(
+                refused(volume.read_link(&object).await),
+                ErrorKind::NotFound
+            );
+            put(&volume, "/mine", b"mine").await;
+            for replace in [Replace::Files, Replace::Never] {
+                assert_eq!(
+                    refused(volume.rename(&path("/mine"), &object, replace).await),
+                    ErrorKind::NotFound
+                );
+                assert_eq!(
+                    refused(volume.rename(&object, &path("/sub/stolen"), replace).await),
+                    ErrorKind::NotFound
+                );
+            }
+        }
+        let mut reader = must(volume.read_directory(&path("/")).await);
+        let batch = must(reader.next_batch(EntryBatch::new()).await);
+        assert!(batch.iter().all(|entry| entry.target.is_none()));
+    }
+    assert_eq!(std::fs::read(outside.join("secret")).unwrap(), b"secret");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 2);
+}
+
+/// CVE-2012-6095, CVE-2017-7418: a directory that becomes a link out of the volume, and back, while
+/// it is used.
+#[tokio::test]
+async fn a_directory_swapped_for_a_link_never_lets_anyone_out() {
+    let host = fresh();
+    let (top, outside) = (host.path().join("top"), host.path().join("outside"));
+    std::fs::create_dir_all(top.join("real")).unwrap();
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(top.join("real/f"), "inside").unwrap();
+    std::fs::write(outside.join("f"), "outside").unwrap();
+    symlink("../outside", top.join("link")).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let swapper = std::thread::spawn({
+        let (top, stop) = (top.clone(), Arc::clone(&stop));
+        move || {
+            while !stop.load(Relaxed) {
+                let exchange = fs::RenameFlags::EXCHANGE;
+                fs::renameat_with(CWD, top.join("real"), CWD, top.join("link"), exchange).unwrap();
+            }
+        }
+    });
+    let mut reached = 0;
+    for volume in both(&top) {
+        for round in 0..2_000 {
+            if let Ok(file) = volume.open(&path("/real/f"), OpenMode::Read).await {
+                assert_eq!(crate::contract::content_of(&file).await, b"inside");
+                reached += 1;
+            }
+            let name = format!("/real/new-{round}");
+            let _ = volume.create_directory(&path(&name), 0o755).await;
+            let _ = volume
+                .open(
+                    &path(&format!("{name}-file")),
+                    OpenMode::UpdateOrCreate { mode: 0o644 },
+                )
+                .await;
+            let _ = volume
+                .rename(
+                    &path(&name),
+                    &path(&format!("{name}-moved")),
+                    Replace::Never,
+                )
+                .await;
+            let _ = volume
+                .set_attributes(
+                    &path("/real/f"),
+                    AttributeChange {
+                        mode: Some(0o600),
+                        ..AttributeChange::default()
+                    },
+                )
+                .await;
+        }
+    }
+    stop.store(true, Relaxed);
+    swapper.join().unwrap();
+    assert!(reached > 0);
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 1);
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(outside.join("f")).unwrap());
+    assert_ne!(mode & 0o777, 0o600);
+}
+
+/// PATH-04: listed, never opened, and nothing waits for the other end.
+#[tokio::test]
+async fn devices_fifos_and_sockets_are_never_opened() {
+    let host = fresh();
+    fs::mkfifoat(CWD, host.path().join("fifo"), Mode::from_raw_mode(0o666)).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(host.path().join("socket")).unwrap();
+    for volume in both(host.path()) {
+        for text in ["/fifo", "/socket"] {
+            let object = path(text);
+            assert_eq!(
+                must(volume.metadata(&object, Links::Follow).await).kind,
+                FileKind::Special
+            );
+            for mode in [
+                OpenMode::Read,
+                OpenMode::Update,
+                OpenMode::UpdateOrCreate { mode: 0o644 },
+            ] {
+                assert_eq!(
+                    refused(volume.open(&object, mode).await),
+                    ErrorKind::Denied,
+                    "{text} {mode:?}"
+                );
+            }
+        }
+        assert_eq!(names(&volume, "/").await, ["fifo", "socket"]);
+    }
+}
+
+/// A subtree is its own top: what lies beside it in the same volume is out of it.
+#[tokio::test]
+async fn a_link_does_not_leave_a_subtree() {
+    let host = fresh();
+    std::fs::create_dir_all(host.path().join("ann")).unwrap();
+    std::fs::create_dir_all(host.path().join("bob")).unwrap();
+    std::fs::write(host.path().join("bob/secret"), "secret").unwrap();
+    symlink("../bob/secret", host.path().join("ann/link")).unwrap();
+    for volume in both(host.path()) {
+        assert_eq!(fetch(&volume, "/ann/link").await, b"secret");
+        let ann = must(volume.subtree(&path("/ann")).await).unwrap();
+        assert_eq!(
+            refused(ann.open(&path("/link"), OpenMode::Read).await),
+            ErrorKind::NotFound
+        );
+        assert_eq!(
+            refused(volume.subtree(&path("/bob/secret")).await.map(drop)),
+            ErrorKind::NotADirectory
+        );
+    }
+}
+
+#[tokio::test]
+async fn names_of_any_bytes_are_listed_and_reached() {
+    let host = fresh();
+    let volume = LocalVolume::open(host.path()).unwrap();
+    let name = b"caf\xe9\r\n.txt";
+    let object = VirtualPath::root().join_name(name).unwrap();
+    must(
+        volume
+            .open(&object, OpenMode::CreateNew { mode: 0o644 })
+            .await,
+    );
+    let mut reader = must(volume.read_directory(&VirtualPath::root()).await);
+    let batch = must(reader.next_batch(EntryBatch::new()).await);
+    assert_eq!(
+        batch.iter().map(|entry| entry.name).collect::<Vec<_>>(),
+        [name]
+    );
+    must(volume.remove_file(&object).await);
+}
+
+/// The longest names fill the small buffer with few records.
+#[tokio::test]
+async fn the_longest_names_are_listed() {
+    let host = fresh();
+    let volume = LocalVolume::open(host.path()).unwrap();
+    for number in 0..100 {
+        put(&volume, &format!("/{number:0255}"), b"").await;
+    }
+    assert_eq!(names(&volume, "/").await.len(), 100);
+}
+
+#[tokio::test]
+async fn a_local_file_offers_its_descriptor() {
+    let host = fresh();
+    let volume = LocalVolume::open(host.path()).unwrap();
+    let file = put(&volume, "/f", b"12345").await;
+    assert_eq!(fs::fstat(file.descriptor().unwrap()).unwrap().st_size, 5);
+}
+
+#[tokio::test]
+async fn a_file_in_memory_never_waits() {
+    let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
+        return;
+    };
+    let volume = LocalVolume::open(directory.path()).unwrap();
+    if volume.store.root.file_system().memory {
+        assert!(!put(&volume, "/f", b"").await.may_wait());
+    }
+}
+
+#[tokio::test]
+async fn a_quick_disk_is_asked_on_the_callers_thread_and_a_slow_one_is_not() {
+    let host = fresh();
+    let quick = LocalVolume::open(host.path()).unwrap();
+    assert!(matches!(
+        quick.metadata(&VirtualPath::root(), Links::Follow),
+        Answer::Now(_)
+    ));
+    let slow = slow(host.path());
+    assert!(matches!(
+        slow.metadata(&VirtualPath::root(), Links::Follow),
+        Answer::Later(_)
+    ));
+}
+
+#[test]
+fn a_missing_directory_is_no_volume_and_its_host_path_is_not_told() {
+    let host = fresh();
+    let error = LocalVolume::open(&host.path().join("missing")).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::NotFound);
+    assert!(!format!("{error:?}").contains("missing"));
+}
