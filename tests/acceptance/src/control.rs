@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
-use crate::socket::{PATIENCE, connect_to, with_patience};
+use crate::socket::{PATIENCE, connect_to, drain, with_patience};
 use crate::{PASSWORD, Reply, USER};
 
 /// One control connection.
@@ -316,10 +316,11 @@ impl Control {
     /// A transfer that must not succeed, before or after its 150.
     #[track_caller]
     pub fn fails(&mut self, line: impl AsRef<[u8]>, codes: &[u16]) -> Reply {
-        let _data = self.passive();
+        let data = self.passive();
         self.send(line);
         let reply = self.reply();
         if matches!(reply.code, 150 | 125) {
+            let _ = drain(data);
             return self.wants_any(codes);
         }
         assert!(

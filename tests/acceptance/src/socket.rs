@@ -22,6 +22,8 @@ pub fn connect_from(source: IpAddr, target: SocketAddr) -> io::Result<TcpStream>
         AddressFamily::INET6
     };
     let fd = socket(family, SocketType::STREAM, None)?;
+    // Bounds the connect, too.
+    sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, Some(PATIENCE))?;
     bind(&fd, &SocketAddr::new(source, 0))?;
     connect(&fd, &target)?;
     Ok(with_patience(TcpStream::from(fd)))

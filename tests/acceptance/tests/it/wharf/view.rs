@@ -120,7 +120,15 @@ fn a_swapped_link_never_shows_the_outside() {
     server.put("real/f", "harmless");
     symlink("real", server.path("door")).unwrap();
     let stop = AtomicBool::new(false);
+    // Also when an assertion fails: the scope waits for its thread.
+    struct Stop<'a>(&'a AtomicBool);
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
     std::thread::scope(|scope| {
+        let _stop = Stop(&stop);
         scope.spawn(|| {
             let (door, next) = (server.path("door"), server.path("next"));
             let mut out = true;
@@ -154,7 +162,6 @@ fn a_swapped_link_never_shows_the_outside() {
             let reply = control.ask(format!("MKD door/d{round}"));
             assert!(matches!(reply.code, 257 | 550 | 553), "{}", reply.text());
         }
-        stop.store(true, Ordering::Relaxed);
         assert!(served > 0, "the race never let a download through");
     });
     assert_eq!(
