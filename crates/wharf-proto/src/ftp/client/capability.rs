@@ -1,9 +1,9 @@
-//! What a server says it can, read from FEAT (RFC 2389 3.2).
+//! What a server's FEAT means for the client (RFC 2389 3.2).
 //!
 //! FEAT is a promise at best (INT-82, D44): the driver still takes the fallback when a named feature is
 //! refused. A missing FEAT means nothing is known, not that nothing is there.
 
-use crate::ftp::{reply::Reply, server::HashAlgorithm};
+use crate::ftp::{feature::Features, reply::Reply, server::HashAlgorithm};
 
 /// The features that matter to the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,9 +23,9 @@ pub struct Capabilities {
     pub restart: bool,
     /// Paths with `/` mean what they mean in Unix (RFC 3659 6).
     pub tvfs: bool,
-    /// Algorithms of HASH; the server's choice first.
+    /// Algorithms of HASH; the one in force first, then from strong to weak.
     pub hashes: Vec<HashAlgorithm>,
-    /// XSHA256, XSHA1, XMD5, XCRC, strongest first.
+    /// XSHA256, XSHA512, XSHA1, XMD5, XCRC, from strong to weak.
     pub hash_verbs: Vec<HashAlgorithm>,
 }
 
@@ -33,65 +33,39 @@ impl Capabilities {
     /// Reads a 211; any other reply tells nothing.
     #[must_use]
     pub fn parse(reply: &Reply) -> Self {
-        let mut found = Self::default();
         if reply.code.value() != 211 {
-            return found;
+            return Self::default();
         }
-        for line in reply.inner_lines() {
-            let text = String::from_utf8_lossy(line).trim().to_ascii_uppercase();
-            let (name, rest) = text.split_once(' ').unwrap_or((&text, ""));
-            match name {
-                "UTF8" => found.utf8 = true,
-                "MLST" | "MLSD" => found.facts = true,
-                "SIZE" => found.size = true,
-                "MDTM" => found.modification_time = true,
-                "MFMT" => found.set_modification_time = true,
-                "REST" => found.restart = rest.contains("STREAM"),
-                "TVFS" => found.tvfs = true,
-                "HASH" => found.hashes = hash_list(rest),
-                "XSHA256" => found.hash_verbs.push(HashAlgorithm::Sha256),
-                "XSHA512" => found.hash_verbs.push(HashAlgorithm::Sha512),
-                "XSHA1" => found.hash_verbs.push(HashAlgorithm::Sha1),
-                "XMD5" => found.hash_verbs.push(HashAlgorithm::Md5),
-                "XCRC" => found.hash_verbs.push(HashAlgorithm::Crc32),
-                _ => {}
-            }
+        let features = Features::parse(reply.inner_lines());
+        let (mut hashes, in_force) = features.hashes();
+        hashes.sort_by_key(|algorithm| {
+            let rank = HashAlgorithm::ALL
+                .iter()
+                .position(|other| other == algorithm);
+            (Some(*algorithm) != in_force, rank)
+        });
+        let with_verb = |algorithm: &HashAlgorithm| features.has(hash_verb(*algorithm));
+        Self {
+            utf8: features.has("UTF8"),
+            facts: features.has("MLST") || features.has("MLSD"),
+            size: features.has("SIZE"),
+            modification_time: features.has("MDTM"),
+            set_modification_time: features.has("MFMT"),
+            restart: features.has_with("REST", "STREAM"),
+            tvfs: features.has("TVFS"),
+            hashes,
+            hash_verbs: HashAlgorithm::ALL.into_iter().filter(with_verb).collect(),
         }
-        found
-            .hash_verbs
-            .sort_by_key(|algorithm| strength(*algorithm));
-        found.hash_verbs.dedup();
-        found
     }
 }
 
-/// `SHA-256*;SHA-512;CRC32`: the starred one is in force.
-fn hash_list(list: &str) -> Vec<HashAlgorithm> {
-    let mut found: Vec<(bool, HashAlgorithm)> = list
-        .split(';')
-        .filter_map(|item| {
-            let item = item.trim();
-            let algorithm = match item.trim_end_matches('*') {
-                "SHA-256" => HashAlgorithm::Sha256,
-                "SHA-512" => HashAlgorithm::Sha512,
-                "SHA-1" => HashAlgorithm::Sha1,
-                "MD5" => HashAlgorithm::Md5,
-                "CRC32" => HashAlgorithm::Crc32,
-                _ => return None,
-            };
-            Some((!item.ends_with('*'), algorithm))
-        })
-        .collect();
-    found.sort_by_key(|(weaker, algorithm)| (*weaker, strength(*algorithm)));
-    found.into_iter().map(|(_, algorithm)| algorithm).collect()
-}
-
-const fn strength(algorithm: HashAlgorithm) -> u8 {
+/// The verb of an algorithm outside HASH.
+pub(super) const fn hash_verb(algorithm: HashAlgorithm) -> &'static str {
     match algorithm {
-        HashAlgorithm::Sha256 => 0,
-        HashAlgorithm::Sha512 => 1,
-        HashAlgorithm::Sha1 => 2,
-        HashAlgorithm::Md5 => 3,
-        HashAlgorithm::Crc32 => 4,
+        HashAlgorithm::Sha256 => "XSHA256",
+        HashAlgorithm::Sha512 => "XSHA512",
+        HashAlgorithm::Sha1 => "XSHA1",
+        HashAlgorithm::Md5 => "XMD5",
+        HashAlgorithm::Crc32 => "XCRC",
     }
 }

@@ -4,6 +4,7 @@ use std::net::{SocketAddr, SocketAddrV4};
 
 use thiserror::Error;
 
+use super::capability::hash_verb;
 use crate::ftp::{
     Pathname,
     host_port::{encode_eprt, encode_port},
@@ -213,9 +214,7 @@ impl Request {
             Self::Login { user, .. } if step == 0 => Some(user.clone()),
             Self::Login { password, .. } => Some(password.clone()),
             Self::Utf8 => Some(b"UTF8 ON".to_vec()),
-            Self::ChooseHash(algorithm) => {
-                Some([b"HASH ", hash_name(*algorithm).as_bytes()].concat())
-            }
+            Self::ChooseHash(algorithm) => Some([b"HASH ", algorithm.name().as_bytes()].concat()),
             Self::Type(Representation::Ascii) => Some(b"A".to_vec()),
             Self::Type(Representation::Image) => Some(b"I".to_vec()),
             Self::ExtendedPort(address) => {
@@ -353,26 +352,5 @@ impl Request {
             }
         }
         Ok(())
-    }
-}
-
-/// The name of an algorithm in HASH (draft-bryan-ftpext-hash).
-const fn hash_name(algorithm: HashAlgorithm) -> &'static str {
-    match algorithm {
-        HashAlgorithm::Sha256 => "SHA-256",
-        HashAlgorithm::Sha512 => "SHA-512",
-        HashAlgorithm::Sha1 => "SHA-1",
-        HashAlgorithm::Md5 => "MD5",
-        HashAlgorithm::Crc32 => "CRC32",
-    }
-}
-
-const fn hash_verb(algorithm: HashAlgorithm) -> &'static str {
-    match algorithm {
-        HashAlgorithm::Sha256 => "XSHA256",
-        HashAlgorithm::Sha512 => "XSHA512",
-        HashAlgorithm::Sha1 => "XSHA1",
-        HashAlgorithm::Md5 => "XMD5",
-        HashAlgorithm::Crc32 => "XCRC",
     }
 }
