@@ -1,0 +1,51 @@
+//! THE TABLE: every key of the configuration, said once.
+//!
+//! From these sections come the structs that the rest of the program reads, the checks, the
+//! reference (`wharf config reference`) and the JSON schema (`wharf config schema`). Scope follows
+//! from the section: `[[user]]` holds for one account, `[[volume]]` for one volume, all others for
+//! the server. Key names follow the specification.
+//!
+//! This room must not read a file or look at two keys at once: contradictions are `resolve`'s.
+
+mod people;
+mod service;
+
+pub(crate) use people::{Anonymous, GrantEntry, MountEntry, UserEntry, VolumeEntry};
+pub(crate) use service::{
+    Data, ExternalAddress, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload,
+};
+
+use super::section::section;
+
+section! {
+    /// The whole file.
+    Root {
+        /// The process: whom it runs as, where it keeps its state, what it tells.
+        server: Server = "{}", Live;
+        /// How many at one time. Every count holds over all sessions and protocols.
+        limits: Limits = "{}", Live;
+        /// What happens to an address that fails to log in again and again.
+        lockout: Lockout = "{}", Live;
+        /// Proxies and load balancers in front of the server.
+        proxy: Proxy = "{}", Live;
+        /// The FTP control connection.
+        ftp: Ftp = "{}", Live;
+        /// FTP data connections.
+        data: Data = "{}", Live;
+        /// How uploads become files.
+        upload: Upload = "{}", Live;
+        /// Renaming.
+        rename: Rename = "{}", Live;
+        /// Directory listings.
+        list: List = "{}", Live;
+        /// Content hashes on request.
+        hash: Hash = "{}", Live;
+        /// Anonymous access: the names `anonymous` and `ftp` with any password.
+        anonymous: Anonymous = "{}", Live;
+        /// A named place where bytes rest, to be mounted in the trees of users.
+        volume: Vec<VolumeEntry> = "[]", Live;
+        /// A user who stands in the configuration. Others are kept in the account store; see
+        /// `wharf user`. Where both have a name, the configuration decides.
+        user: Vec<UserEntry> = "[]", Live;
+    }
+}
