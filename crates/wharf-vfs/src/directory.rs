@@ -20,7 +20,17 @@ pub struct Entry<'a> {
 #[derive(Debug, Default)]
 pub struct EntryBatch {
     names: Vec<u8>,
-    entries: Vec<(u32, u16, Metadata, Option<Metadata>)>,
+    entries: Vec<Record>,
+    /// Link targets are few, and as big as all the rest of an entry.
+    targets: Vec<Metadata>,
+}
+
+#[derive(Debug)]
+struct Record {
+    start: u32,
+    length: u16,
+    target: Option<u16>,
+    metadata: Metadata,
 }
 
 impl EntryBatch {
@@ -32,6 +42,7 @@ impl EntryBatch {
         Self {
             names: Vec::new(),
             entries: Vec::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -39,6 +50,7 @@ impl EntryBatch {
     pub fn clear(&mut self) {
         self.names.clear();
         self.entries.clear();
+        self.targets.clear();
     }
 
     /// Adds an entry. A name over 65,535 octets is left out (no file system has one).
@@ -47,21 +59,24 @@ impl EntryBatch {
         else {
             return;
         };
+        let target = target.and_then(|target| {
+            let index = u16::try_from(self.targets.len()).ok()?;
+            self.targets.push(target);
+            Some(index)
+        });
         self.names.extend_from_slice(name);
-        self.entries.push((start, length, metadata, target));
+        self.entries.push(Record {
+            start,
+            length,
+            target,
+            metadata,
+        });
     }
 
     /// Keeps the entries whose name `keep` wants.
     pub fn retain(&mut self, mut keep: impl FnMut(&[u8]) -> bool) {
         let names = &self.names;
-        self.entries.retain(|&(start, length, ..)| {
-            let start = start as usize;
-            keep(
-                names
-                    .get(start..start + length as usize)
-                    .unwrap_or_default(),
-            )
-        });
+        self.entries.retain(|record| keep(record.name(names)));
     }
 
     /// Keeps the first `count` entries.
@@ -81,20 +96,22 @@ impl EntryBatch {
 
     /// The entries, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.entries
-            .iter()
-            .map(|&(start, length, metadata, target)| {
-                let start = start as usize;
-                let name = self
-                    .names
-                    .get(start..start + length as usize)
-                    .unwrap_or_default();
-                Entry {
-                    name,
-                    metadata,
-                    target,
-                }
-            })
+        self.entries.iter().map(|record| Entry {
+            name: record.name(&self.names),
+            metadata: record.metadata,
+            target: record
+                .target
+                .and_then(|index| self.targets.get(usize::from(index)).copied()),
+        })
+    }
+}
+
+impl Record {
+    fn name<'n>(&self, names: &'n [u8]) -> &'n [u8] {
+        let start = self.start as usize;
+        names
+            .get(start..start + usize::from(self.length))
+            .unwrap_or_default()
     }
 }
 

@@ -220,3 +220,73 @@ impl Grants {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(text: &str) -> VirtualPath {
+        VirtualPath::parse(&VirtualPath::root(), text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn every_right_has_its_own_bit_and_word() {
+        let mut words = std::collections::HashSet::new();
+        let mut all = Rights::NONE;
+        for (right, word) in Right::ALL {
+            assert!(!all.has(right) && words.insert(word), "{word}");
+            all = all.with(right);
+            assert!(!all.without(right).has(right));
+        }
+        assert!(all.contains(Rights::FULL) && !Rights::FULL.contains(all));
+    }
+
+    #[test]
+    fn the_longest_subtree_decides_alone() {
+        let grants = Grants::new([
+            (path("/"), Rights::FULL),
+            (path("/pub/in"), Rights::INCOMING),
+            (path("/pub"), Rights::READ_ONLY),
+        ]);
+        for (at, rights) in [
+            ("/", Rights::FULL),
+            ("/public", Rights::FULL),
+            ("/pub", Rights::READ_ONLY),
+            ("/pub/x/y", Rights::READ_ONLY),
+            ("/pub/in/x", Rights::INCOMING),
+            ("/pub/inner", Rights::READ_ONLY),
+        ] {
+            assert_eq!(grants.at(&path(at)), rights, "{at}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_allowed_where_no_rule_is() {
+        let grants = Grants::new([(path("/home"), Rights::FULL)]);
+        assert_eq!(grants.at(&path("/")), Rights::NONE);
+        assert_eq!(grants.at(&path("/etc")), Rights::NONE);
+    }
+
+    #[test]
+    fn a_later_rule_replaces_an_earlier_one_for_the_same_subtree() {
+        let grants = Grants::new([(path("/"), Rights::FULL), (path("/"), Rights::READ_ONLY)]);
+        assert_eq!(grants, Grants::everywhere(Rights::READ_ONLY));
+    }
+
+    #[test]
+    fn only_what_changes_nothing_counts_as_looking() {
+        assert!(!Rights::READ_ONLY.with(Right::Fxp).can_change());
+        for (right, word) in Right::ALL {
+            let looks = Rights::READ_ONLY.with(Right::Fxp).has(right);
+            assert_eq!(Rights::NONE.with(right).can_change(), !looks, "{word}");
+        }
+    }
+
+    #[test]
+    fn a_mask_takes_rights_away_everywhere() {
+        let grants = Grants::new([(path("/"), Rights::READ_ONLY), (path("/in"), Rights::FULL)]);
+        let masked = grants.masked(Rights::READ_ONLY);
+        assert_eq!(masked.at(&path("/in/x")), Rights::READ_ONLY);
+        assert_eq!(masked.at(&path("/x")), Rights::READ_ONLY);
+    }
+}

@@ -217,7 +217,7 @@ impl VirtualPath {
     }
 
     /// The text of a relative link that stands at this path and leads to `target`.
-    pub(crate) fn link_text(&self, target: &Self) -> Vec<u8> {
+    pub fn link_text(&self, target: &Self) -> Vec<u8> {
         let standing = self.parent().unwrap_or_else(Self::root);
         let shared = standing
             .components()

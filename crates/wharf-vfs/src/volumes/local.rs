@@ -110,11 +110,11 @@ impl LocalVolume {
         &self,
         operation: Operation,
         path: &'a VirtualPath,
-        work: impl FnOnce(&Arc<Store>, &VirtualPath) -> Result<T, Errno> + Send + 'static,
+        work: impl FnOnce(&Arc<Store>, VirtualPath) -> Result<T, Errno> + Send + 'static,
     ) -> Answer<'a, T> {
         let (store, owned) = (Arc::clone(&self.store), path.clone());
         self.store
-            .act(true, operation, path, move || work(&store, &owned))
+            .act(true, operation, path, move || work(&store, owned))
     }
 }
 
@@ -155,7 +155,7 @@ impl Volume for LocalVolume {
                     return Answer::now(Ok(found));
                 }
                 self.act(Operation::Metadata, path, move |store, path| {
-                    store.root.look_up(path, links)
+                    store.root.look_up(&path, links)
                 })
             }
         }
@@ -168,21 +168,15 @@ impl Volume for LocalVolume {
             Operation::Write
         };
         self.act(operation, path, move |store, path| {
-            let (file, found) = store.root.open_file(path, mode)?;
-            let in_memory = store.root.is_memory(&found, &file);
-            let file: FileRef = Arc::new(LocalFile::new(
-                file,
-                Arc::clone(store),
-                path.clone(),
-                in_memory,
-            ));
+            let (file, in_memory) = store.root.open_file(&path, mode)?;
+            let file: FileRef = Arc::new(LocalFile::new(file, Arc::clone(store), path, in_memory));
             Ok(file)
         })
     }
 
     fn read_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Box<dyn DirectoryReader>> {
         self.act(Operation::List, path, |store, path| {
-            let directory = store.root.open_directory(path)?;
+            let directory = store.root.open_directory(&path)?;
             let reader = LocalDirectory::new(directory, Arc::clone(store), path.clone());
             Ok(Box::new(reader) as Box<dyn DirectoryReader>)
         })
@@ -190,19 +184,19 @@ impl Volume for LocalVolume {
 
     fn create_directory<'a>(&'a self, path: &'a VirtualPath, mode: u32) -> Answer<'a, ()> {
         self.act(Operation::CreateDirectory, path, move |store, path| {
-            store.root.create_directory(path, mode)
+            store.root.create_directory(&path, mode)
         })
     }
 
     fn remove_file<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, ()> {
         self.act(Operation::Remove, path, |store, path| {
-            store.root.remove(path, AtFlags::empty())
+            store.root.remove(&path, AtFlags::empty())
         })
     }
 
     fn remove_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, ()> {
         self.act(Operation::RemoveDirectory, path, |store, path| {
-            store.root.remove(path, AtFlags::REMOVEDIR)
+            store.root.remove(&path, AtFlags::REMOVEDIR)
         })
     }
 
@@ -214,7 +208,7 @@ impl Volume for LocalVolume {
     ) -> Answer<'a, ()> {
         let to = to.clone();
         self.act(Operation::Rename, from, move |store, from| {
-            store.root.rename(from, &to, replace)
+            store.root.rename(&from, &to, replace)
         })
     }
 
@@ -224,13 +218,13 @@ impl Volume for LocalVolume {
         change: AttributeChange,
     ) -> Answer<'a, ()> {
         self.act(Operation::SetAttributes, path, move |store, path| {
-            store.root.set_attributes(path, change)
+            store.root.set_attributes(&path, change)
         })
     }
 
     fn read_link<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Vec<u8>> {
         self.act(Operation::Link, path, |store, path| {
-            store.root.read_link(path)
+            store.root.read_link(&path)
         })
     }
 
@@ -241,19 +235,21 @@ impl Volume for LocalVolume {
     ) -> Answer<'a, ()> {
         let target = target.clone();
         self.act(Operation::Link, path, move |store, path| {
-            store.root.create_symlink(&target, path)
+            store.root.create_symlink(&target, &path)
         })
     }
 
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
-        self.act(Operation::Space, path, |store, path| store.root.space(path))
+        self.act(Operation::Space, path, |store, path| {
+            store.root.space(&path)
+        })
     }
 
     fn subtree<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Option<Arc<dyn Volume>>> {
         self.act(Operation::Metadata, path, |store, path| {
             let flags = OFlags::PATH | OFlags::DIRECTORY;
             let root = Root::new(
-                store.root.open(path, flags, Mode::empty())?,
+                store.root.open(&path, flags, Mode::empty())?,
                 store.root.walks(),
             )?;
             let store = Store {

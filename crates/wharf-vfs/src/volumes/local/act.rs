@@ -47,12 +47,8 @@ impl Root {
         Ok(self.metadata(&look(open(path, look_flags(links))?)?))
     }
 
-    /// Opens a regular file and looks at it.
-    pub(super) fn open_file(
-        &self,
-        path: &VirtualPath,
-        mode: OpenMode,
-    ) -> Outcome<(OwnedFd, Statx)> {
+    /// Opens a regular file. Whether it is known to lie in memory.
+    pub(super) fn open_file(&self, path: &VirtualPath, mode: OpenMode) -> Outcome<(OwnedFd, bool)> {
         let (flags, bits) = match mode {
             OpenMode::Read => (OFlags::RDONLY, 0),
             OpenMode::Update => (OFlags::RDWR, 0),
@@ -62,9 +58,16 @@ impl Root {
         // With NONBLOCK a FIFO does not wait for its other end; NOCTTY keeps a terminal away.
         let flags = flags | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = self.open(path, flags, permissions(bits & 0o777))?;
+        if flags.contains(OFlags::EXCL) {
+            // Just made, so it is a regular file, and nobody reads it yet.
+            return Ok((file, false));
+        }
         let found = look(&file)?;
         match FileType::from_raw_mode(found.stx_mode.into()) {
-            FileType::RegularFile => Ok((file, found)),
+            FileType::RegularFile => {
+                let in_memory = self.is_memory(&found, &file);
+                Ok((file, in_memory))
+            }
             FileType::Directory => Err(Errno::ISDIR),
             _ => Err(Errno::ACCESS),
         }

@@ -91,7 +91,7 @@ impl DirectoryReader for LocalDirectory {
 
 impl Reading {
     /// The first entries, read in small pieces. Whether there may be more.
-    fn begin(&mut self, root: &Root, batch: &mut EntryBatch) -> Result<bool, Errno> {
+    fn begin(&self, root: &Root, batch: &mut EntryBatch) -> Result<bool, Errno> {
         let mut buffer = [MaybeUninit::uninit(); SMALL_BUFFER];
         while batch.len() < INLINE_ENTRIES {
             if !read(&self.directory, &mut buffer, root, &self.path, batch)? {
