@@ -19,15 +19,12 @@ use std::path::{Path, PathBuf};
 
 use wharf_accounts::Account;
 
-pub(crate) use raw::{Place, Problem};
+pub(crate) use raw::Problem;
 pub(crate) use reference::{markdown, schema};
 pub(crate) use table::{
-    Anonymous, Data, ExternalAddress, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server,
-    Upload,
+    Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload,
 };
-pub(crate) use types::{
-    AddressOrHost, Bytes, LogFormat, LogLevel, Moment, Owners, PeerCheck, Rate, Umask,
-};
+pub(crate) use types::{AddressOrHost, LogFormat, LogLevel, Owners, PeerCheck};
 
 use section::Setting as _;
 

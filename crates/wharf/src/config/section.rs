@@ -143,7 +143,7 @@ impl<'a, 'r> Fields<'a, 'r> {
         } else {
             format!("{}.{}", self.name, key.name)
         };
-        let value = if let Some((origin, text)) = self.report.overrides.get(&name).cloned() {
+        if let Some((origin, text)) = self.report.overrides.get(&name).cloned() {
             self.overridden(key, &name, &origin, &text)
         } else if let Some((_, node)) = self
             .written
@@ -153,8 +153,7 @@ impl<'a, 'r> Fields<'a, 'r> {
             read_checked(key, node, self.report)
         } else {
             self.default(key, name)
-        };
-        value
+        }
     }
 
     fn default<T: Setting>(&mut self, key: &'static Key, name: String) -> Option<T> {

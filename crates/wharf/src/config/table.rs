@@ -10,7 +10,7 @@
 mod people;
 mod service;
 
-pub(crate) use people::{Anonymous, GrantEntry, MountEntry, UserEntry, VolumeEntry};
+pub(crate) use people::{Anonymous, UserEntry, VolumeEntry};
 pub(crate) use service::{
     Data, ExternalAddress, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload,
 };

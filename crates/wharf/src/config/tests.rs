@@ -6,8 +6,10 @@ use wharf_accounts::{Tree, normalised};
 use wharf_vfs::{Right, Rights, VirtualPath};
 
 use super::{
+    raw::Place,
     section::{Default, Setting},
     table::Root,
+    types::{Bytes, Umask},
     *,
 };
 
