@@ -177,7 +177,7 @@ impl Volume for LocalVolume {
     fn read_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Box<dyn DirectoryReader>> {
         self.act(Operation::List, path, |store, path| {
             let directory = store.root.open_directory(&path)?;
-            let reader = LocalDirectory::new(directory, Arc::clone(store), path.clone());
+            let reader = LocalDirectory::new(directory, Arc::clone(store), path);
             Ok(Box::new(reader) as Box<dyn DirectoryReader>)
         })
     }
