@@ -165,12 +165,9 @@ impl StoredSecret {
         )
     }
 
-    /// What the anonymous account demands, when this is its secret.
-    pub(crate) const fn any_text_rule(&self) -> Option<bool> {
-        match self.scheme {
-            Scheme::AnyText { require_email } => Some(require_email),
-            _ => None,
-        }
+    /// Whether it is the anonymous account's.
+    pub(crate) const fn is_any_text(&self) -> bool {
+        matches!(self.scheme, Scheme::AnyText { .. })
     }
 
     /// The part of the text that decides what a check costs: scheme and parameters, no salt.

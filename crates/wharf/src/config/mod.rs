@@ -123,7 +123,7 @@ pub(crate) fn load(path: Option<&Path>, env: &[(String, String)]) -> Result<Conf
     let mut report = raw::Report::default();
     resolve::take_environment(env, &mut report);
     let root = read_text(text.as_ref(), &mut report);
-    let resolved = root.and_then(|root| resolve::resolve(root, path, env, &mut report));
+    let resolved = root.map(|root| resolve::resolve(root, path, env, &mut report));
     match resolved {
         Some(config) if report.is_clean() => Ok(config),
         _ => Err(ConfigError::Invalid(report.into_problems())),

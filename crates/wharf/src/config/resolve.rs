@@ -21,6 +21,8 @@ use super::{
 
 /// Capacity of a memory volume that does not say.
 const MEMORY_SIZE: u64 = 64 << 20;
+/// State of a process that has no home.
+const SYSTEM_STATE: &str = "/var/lib/wharf";
 /// Most lines of a greeting (RPL-28).
 const MAX_GREETING_LINES: usize = 40;
 /// Replies to MKD of a directory that exists.
@@ -76,23 +78,19 @@ pub(super) fn resolve(
     path: Option<&Path>,
     env: &[(String, String)],
     report: &mut Report,
-) -> Option<Config> {
+) -> Config {
     check_service(&root, report);
     let volumes = volumes(&root.volume, report);
     let mut accounts = people::users(&root.user, &volumes, report);
     accounts.extend(people::anonymous(&root.anonymous, report));
-    let state_dir = root.server.state_dir.clone().or_else(|| state_dir(env));
-    if state_dir.is_none() {
-        let hint = "set it, or give the process a HOME or XDG_STATE_HOME";
-        report.add_at(
-            "server.state_dir",
-            "`server.state_dir`: there is no place for state",
-            hint,
-        );
-    }
-    Some(Config {
+    let state_dir = root
+        .server
+        .state_dir
+        .clone()
+        .unwrap_or_else(|| state_dir(env));
+    Config {
         path: path.map(Path::to_owned),
-        state_dir: state_dir?,
+        state_dir,
         server: root.server,
         limits: root.limits,
         lockout: root.lockout,
@@ -106,11 +104,12 @@ pub(super) fn resolve(
         anonymous: root.anonymous,
         volumes,
         accounts,
-    })
+    }
 }
 
-/// Where state goes when nobody says: the service manager's directory, else the XDG one.
-fn state_dir(env: &[(String, String)]) -> Option<PathBuf> {
+/// Where state goes when nobody says: the service manager's directory, else the XDG one, else the
+/// system's.
+fn state_dir(env: &[(String, String)]) -> PathBuf {
     let variable = |name: &str| {
         env.iter()
             .find(|(variable, value)| variable == name && !value.is_empty())
@@ -118,16 +117,19 @@ fn state_dir(env: &[(String, String)]) -> Option<PathBuf> {
     };
     // systemd separates several directories with colons.
     if let Some(first) = variable("STATE_DIRECTORY").and_then(|list| list.split(':').next()) {
-        return Some(PathBuf::from(first));
+        return PathBuf::from(first);
     }
     // The XDG specification: a relative path is to be ignored.
     if let Some(state) = variable("XDG_STATE_HOME")
         .map(Path::new)
         .filter(|path| path.is_absolute())
     {
-        return Some(state.join("wharf"));
+        return state.join("wharf");
     }
-    variable("HOME").map(|home| Path::new(home).join(".local/state/wharf"))
+    match variable("HOME") {
+        Some(home) => Path::new(home).join(".local/state/wharf"),
+        None => PathBuf::from(SYSTEM_STATE),
+    }
 }
 
 /// Contradictions between keys of the server.

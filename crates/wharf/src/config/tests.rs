@@ -79,6 +79,10 @@ fn nothing_written_is_a_configuration_of_defaults() {
         config.account_store(),
         Path::new("/home/wharf/.local/state/wharf/accounts.db")
     );
+    assert_eq!(
+        load(None, &[]).unwrap().state_dir,
+        Path::new("/var/lib/wharf")
+    );
     assert_eq!(config.ftp.idle_timeout, Duration::from_secs(900));
     assert_eq!(config.data.passive_ports, 49152..=65534);
     assert_eq!(config.data.peer_check, PeerCheck::Exact);

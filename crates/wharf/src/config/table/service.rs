@@ -17,7 +17,7 @@ section! {
         /// Group that the process becomes a member of; without it, the user's own.
         group: Option<String> = none, Restart;
         /// Directory of the account store and other state; made when missing. Without it:
-        /// `$STATE_DIRECTORY`, `$XDG_STATE_HOME/wharf` or `~/.local/state/wharf`.
+        /// `$STATE_DIRECTORY`, `$XDG_STATE_HOME/wharf`, `~/.local/state/wharf` or `/var/lib/wharf`.
         state_dir: Option<PathBuf> = none, Restart;
         /// Threads that serve sessions; without it, one per core.
         threads: Option<usize> = none in 1..=1024, Restart;
