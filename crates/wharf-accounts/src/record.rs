@@ -1,4 +1,4 @@
-//! The form in which the embedded store keeps an account, and in which it is shown as JSON.
+//! The form in which the embedded store keeps an account.
 //!
 //! A record is the account without name and password, in words: rights and networks as the
 //! configuration writes them. Unknown fields are errors, since a field that this program does not
@@ -10,8 +10,7 @@ use serde::{Deserialize, Serialize};
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
 use crate::{
-    Account, AccountKind, AccountLimits, AccountName, Error, Home, MountSpec, Result, StoredSecret,
-    Tree,
+    Account, AccountKind, AccountLimits, AccountName, Home, MountSpec, StoredSecret, Tree,
 };
 
 /// The stored form.
@@ -33,19 +32,15 @@ pub(crate) struct Record {
     networks: Vec<String>,
 }
 
+/// One of `directory` and `mounts`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HomeRecord {
-    #[serde(flatten)]
-    tree: TreeRecord,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    directory: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mounts: Option<Vec<MountRecord>>,
     start: String,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum TreeRecord {
-    Directory(String),
-    Mounts(Vec<MountRecord>),
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,27 +63,35 @@ impl Record {
     ///
     /// # Errors
     /// A path that is not UTF-8, or the anonymous account: that one lives in the configuration.
-    pub(crate) fn of(account: &Account) -> std::result::Result<Self, String> {
+    pub(crate) fn of(account: &Account) -> Result<Self, String> {
         if account.is_anonymous() {
             return Err("the anonymous account is set in the configuration".to_owned());
         }
-        let tree = match &account.home.tree {
+        let start = utf8(account.home.start.as_bytes())?;
+        let home = match &account.home.tree {
             Tree::Directory(path) => {
-                TreeRecord::Directory(utf8(path.as_os_str().as_encoded_bytes())?)
+                let directory = Some(utf8(path.as_os_str().as_encoded_bytes())?);
+                HomeRecord {
+                    directory,
+                    mounts: None,
+                    start,
+                }
             }
-            Tree::Volumes(mounts) => TreeRecord::Mounts(
-                mounts
-                    .iter()
-                    .map(|mount| {
-                        let path = utf8(mount.path.as_bytes())?;
-                        Ok(MountRecord {
-                            path,
-                            volume: mount.volume.clone(),
-                            read_only: mount.read_only,
-                        })
+            Tree::Volumes(mounts) => {
+                let mounts = mounts.iter().map(|mount| {
+                    Ok(MountRecord {
+                        path: utf8(mount.path.as_bytes())?,
+                        volume: mount.volume.clone(),
+                        read_only: mount.read_only,
                     })
-                    .collect::<std::result::Result<_, String>>()?,
-            ),
+                });
+                let mounts = Some(mounts.collect::<Result<_, String>>()?);
+                HomeRecord {
+                    directory: None,
+                    mounts,
+                    start,
+                }
+            }
         };
         let grants = account.grants.rules().iter().map(|(path, rights)| {
             let words = Right::ALL
@@ -101,11 +104,8 @@ impl Record {
             })
         });
         Ok(Self {
-            home: HomeRecord {
-                tree,
-                start: utf8(account.home.start.as_bytes())?,
-            },
-            grants: grants.collect::<std::result::Result<_, String>>()?,
+            home,
+            grants: grants.collect::<Result<_, String>>()?,
             max_sessions: account.limits.max_sessions,
             download_rate: account.limits.download_rate,
             upload_rate: account.limits.upload_rate,
@@ -127,22 +127,21 @@ impl Record {
         self,
         name: AccountName,
         password: StoredSecret,
-    ) -> std::result::Result<Account, String> {
-        let tree = match self.home.tree {
-            TreeRecord::Directory(path) => Tree::Directory(path.into()),
-            TreeRecord::Mounts(mounts) => Tree::Volumes(
-                mounts
-                    .into_iter()
-                    .map(|mount| {
-                        let path = virtual_path(&mount.path)?;
-                        Ok(MountSpec {
-                            path,
-                            volume: mount.volume,
-                            read_only: mount.read_only,
-                        })
+    ) -> Result<Account, String> {
+        let tree = match (self.home.directory, self.home.mounts) {
+            (Some(path), None) => Tree::Directory(path.into()),
+            (None, Some(mounts)) => {
+                let mounts = mounts.into_iter().map(|mount| {
+                    let path = virtual_path(&mount.path)?;
+                    Ok(MountSpec {
+                        path,
+                        volume: mount.volume,
+                        read_only: mount.read_only,
                     })
-                    .collect::<std::result::Result<_, String>>()?,
-            ),
+                });
+                Tree::Volumes(mounts.collect::<Result<_, String>>()?)
+            }
+            _ => return Err("the home is neither a directory nor mounts, or both".to_owned()),
         };
         let mut grants = Vec::with_capacity(self.grants.len());
         for grant in self.grants {
@@ -172,39 +171,19 @@ impl Record {
             },
             enabled: self.enabled,
             expires: self.expires,
-            allowed_networks: networks.collect::<std::result::Result<_, String>>()?,
+            allowed_networks: networks.collect::<Result<_, String>>()?,
             password,
         })
     }
 }
 
-impl Account {
-    /// The account as JSON, without its password: only the scheme of that is told.
-    ///
-    /// # Errors
-    /// [`Error::Record`] for a path that is not UTF-8.
-    pub fn to_json(&self) -> Result<serde_json::Value> {
-        let wrong = |reason: String| Error::Record {
-            name: self.name.clone(),
-            reason,
-        };
-        let record = Record::of(self).map_err(wrong)?;
-        let mut value = serde_json::to_value(record).map_err(|error| wrong(error.to_string()))?;
-        if let Some(fields) = value.as_object_mut() {
-            fields.insert("name".to_owned(), self.name.as_str().into());
-            fields.insert("password".to_owned(), self.password.scheme().into());
-        }
-        Ok(value)
-    }
-}
-
-fn utf8(bytes: &[u8]) -> std::result::Result<String, String> {
+fn utf8(bytes: &[u8]) -> Result<String, String> {
     std::str::from_utf8(bytes)
         .map(str::to_owned)
         .map_err(|_| "a path is not UTF-8".to_owned())
 }
 
-fn virtual_path(text: &str) -> std::result::Result<VirtualPath, String> {
+fn virtual_path(text: &str) -> Result<VirtualPath, String> {
     VirtualPath::parse(&VirtualPath::root(), text.as_bytes())
         .map_err(|error| format!("`{text}`: {error}"))
 }

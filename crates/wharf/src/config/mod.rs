@@ -31,8 +31,6 @@ use section::Setting as _;
 /// Everything that is configured, checked as far as it can be without touching the machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// The file that was read, if any.
-    pub(crate) path: Option<PathBuf>,
     /// Directory of the account store and other state; not necessarily there yet.
     pub(crate) state_dir: PathBuf,
     /// The process.
@@ -123,7 +121,7 @@ pub(crate) fn load(path: Option<&Path>, env: &[(String, String)]) -> Result<Conf
     let mut report = raw::Report::default();
     resolve::take_environment(env, &mut report);
     let root = read_text(text.as_ref(), &mut report);
-    let resolved = root.map(|root| resolve::resolve(root, path, env, &mut report));
+    let resolved = root.map(|root| resolve::resolve(root, env, &mut report));
     match resolved {
         Some(config) if report.is_clean() => Ok(config),
         _ => Err(ConfigError::Invalid(report.into_problems())),

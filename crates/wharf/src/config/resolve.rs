@@ -73,12 +73,7 @@ pub(super) fn take_environment(env: &[(String, String)], report: &mut Report) {
 }
 
 /// Makes a [`Config`] of the sections.
-pub(super) fn resolve(
-    root: Root,
-    path: Option<&Path>,
-    env: &[(String, String)],
-    report: &mut Report,
-) -> Config {
+pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report) -> Config {
     check_service(&root, report);
     let volumes = volumes(&root.volume, report);
     let mut accounts = people::users(&root.user, &volumes, report);
@@ -89,7 +84,6 @@ pub(super) fn resolve(
         .clone()
         .unwrap_or_else(|| state_dir(env));
     Config {
-        path: path.map(Path::to_owned),
         state_dir,
         server: root.server,
         limits: root.limits,
