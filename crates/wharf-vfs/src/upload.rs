@@ -117,6 +117,12 @@ impl Upload {
         self.start
     }
 
+    /// Moves the place where the first octet goes, for a caller whose offsets are not the file's
+    /// (line ends that are converted).
+    pub const fn set_start(&mut self, offset: u64) {
+        self.start = offset;
+    }
+
     /// The file that is uploaded, as the account sees it.
     pub const fn target(&self) -> &VirtualPath {
         &self.target
