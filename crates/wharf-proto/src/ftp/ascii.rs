@@ -197,7 +197,7 @@ mod tests {
                 prop_assert_eq!(found, None);
             } else {
                 let found = found.unwrap();
-                let mut rest = encoded(&stored[found.offset as usize..]);
+                let mut rest = encoded(&stored[usize::try_from(found.offset).unwrap()..]);
                 if found.inside_line_end {
                     prop_assert_eq!(rest.remove(0), b'\r');
                 }

@@ -4,17 +4,19 @@
 //! loop over a stack buffer is several times faster than `format!` and never allocates. Reading is
 //! here too, because every number of the protocol must be *checked*: no sign, no blank, no overflow.
 
+use super::sink::Sink;
+
 /// Appends `number` in decimal.
-pub fn push(out: &mut Vec<u8>, number: u64) {
+pub fn push(out: &mut impl Sink, number: u64) {
     let (digits, start) = digits(number);
-    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+    out.put(digits.get(start..).unwrap_or_default());
 }
 
 /// Appends `number`, right-justified with spaces to at least `width` (at most 20) columns.
-pub fn push_right(out: &mut Vec<u8>, number: u64, width: usize) {
+pub fn push_right(out: &mut impl Sink, number: u64, width: usize) {
     let (digits, start) = digits(number);
     let from = start.min(20_usize.saturating_sub(width));
-    out.extend_from_slice(digits.get(from..).unwrap_or_default());
+    out.put(digits.get(from..).unwrap_or_default());
 }
 
 /// The digits, right-justified in twenty columns of spaces, and where they begin.

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use thiserror::Error;
 
-use super::decimal;
+use super::{decimal, sink::Sink};
 
 /// Why an address could not be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -95,14 +95,14 @@ pub fn parse_port(argument: &[u8]) -> Result<SocketAddrV4, HostPortError> {
 }
 
 /// Writes `h1,h2,h3,h4,p1,p2`, for PORT and inside the parentheses of 227.
-pub fn encode_port(address: SocketAddrV4, out: &mut Vec<u8>) {
+pub fn encode_port(address: SocketAddrV4, out: &mut impl Sink) {
     for octet in address.ip().octets() {
         decimal::push(out, octet.into());
-        out.push(b',');
+        out.put(b",");
     }
     let [high, low] = address.port().to_be_bytes();
     decimal::push(out, high.into());
-    out.push(b',');
+    out.put(b",");
     decimal::push(out, low.into());
 }
 
@@ -181,10 +181,10 @@ pub fn parse_eprt(argument: &[u8]) -> Result<SocketAddr, HostPortError> {
 }
 
 /// Writes the argument of EPRT. An IPv4-mapped address is written as the IPv4 address that it is.
-pub fn encode_eprt(address: SocketAddr, out: &mut Vec<u8>) {
+pub fn encode_eprt(address: SocketAddr, out: &mut impl Sink) {
     let ip = address.ip().to_canonical();
     let family = if ip.is_ipv4() { 1 } else { 2 };
-    out.extend_from_slice(format!("|{family}|{ip}|{}|", address.port()).as_bytes());
+    out.put(format!("|{family}|{ip}|{}|", address.port()).as_bytes());
 }
 
 /// Reads the argument of EPSV.
@@ -237,10 +237,10 @@ pub fn parse_extended_reply(text: &[u8]) -> Result<u16, HostPortError> {
 }
 
 /// Writes `|||port|`, for inside the parentheses of 229.
-pub fn encode_extended_port(port: u16, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"|||");
+pub fn encode_extended_port(port: u16, out: &mut impl Sink) {
+    out.put(b"|||");
     decimal::push(out, port.into());
-    out.push(b'|');
+    out.put(b"|");
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod listing;
 pub mod pathname;
 pub mod reply;
 pub mod server;
+pub mod sink;
 pub mod telnet;
 pub mod time;
 pub mod verb;

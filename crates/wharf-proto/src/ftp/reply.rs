@@ -8,7 +8,10 @@
 
 use thiserror::Error;
 
-use super::telnet::{IAC, Step, Telnet};
+use super::{
+    sink::Sink,
+    telnet::{IAC, Step, Telnet},
+};
 
 /// Longest line of a reply that is read (RPL-51).
 pub const LINE_LIMIT: usize = 64 * 1024;
@@ -143,45 +146,42 @@ impl Reply {
 
 /// Appends a name or free text to a reply or listing line: CR, LF and NUL become `?` (PATH-06), all
 /// else stays as it is. 0xFF is left alone; a control connection doubles it ([`push_escaped`]).
-pub fn push_name(name: &[u8], out: &mut Vec<u8>) {
-    if memchr::memchr3(b'\r', b'\n', 0, name).is_none() {
-        out.extend_from_slice(name);
-    } else {
-        out.extend(name.iter().map(|&byte| match byte {
-            b'\r' | b'\n' | 0 => b'?',
-            byte => byte,
-        }));
+pub fn push_name(name: &[u8], out: &mut impl Sink) {
+    let mut rest = name;
+    while let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) {
+        let (clean, odd) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.put(clean);
+        out.put(b"?");
+        rest = odd.get(1..).unwrap_or_default();
     }
+    out.put(rest);
 }
 
 /// As [`push_name`], and 0xFF is doubled for the Telnet layer (RPL-15).
-pub fn push_escaped(name: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    push_name(name, out);
-    if memchr::memchr(IAC, name).is_some() {
-        let plain = out.split_off(start);
-        for byte in plain {
-            if byte == IAC {
-                out.push(IAC);
-            }
-            out.push(byte);
-        }
+pub fn push_escaped(name: &[u8], out: &mut impl Sink) {
+    let mut pieces = name.split(|&byte| byte == IAC);
+    if let Some(first) = pieces.next() {
+        push_name(first, out);
+    }
+    for piece in pieces {
+        out.put(&[IAC, IAC]);
+        push_name(piece, out);
     }
 }
 
 /// Appends `"path"` with every quote in it doubled (RFC 959 appendix II), made harmless as
 /// [`push_escaped`] does.
-pub fn push_quoted(path: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
+pub fn push_quoted(path: &[u8], out: &mut impl Sink) {
+    out.put(b"\"");
     let mut pieces = path.split(|&byte| byte == b'"');
     if let Some(first) = pieces.next() {
         push_escaped(first, out);
     }
     for piece in pieces {
-        out.extend_from_slice(b"\"\"");
+        out.put(b"\"\"");
         push_escaped(piece, out);
     }
-    out.push(b'"');
+    out.put(b"\"");
 }
 
 /// Reads the path of a 257 reply: the first quoted string with doubled quotes undone, else the first

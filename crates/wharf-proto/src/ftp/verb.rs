@@ -206,7 +206,8 @@ verbs! {
 impl Verb {
     /// Finds a verb by its spelling, without regard to case.
     pub fn find(word: &[u8]) -> Option<Self> {
-        if word.is_empty() || word.len() > 8 {
+        // A leading NUL would vanish in the key.
+        if word.len() > 8 || matches!(word.first(), None | Some(0)) {
             return None;
         }
         let key = key(word);
