@@ -1,0 +1,397 @@
+//! The control connection: one task, one machine, one transfer beside it.
+//!
+//! Bytes go to the machine, its actions are done, its replies go out in one write per batch. The
+//! task waits for four things at once: the peer, the running transfer, the clock, and somebody who
+//! wants the session to end. While it is idle it owns no buffer; what is read passes through a
+//! buffer of the thread.
+
+use std::{
+    cell::RefCell,
+    future::{pending, poll_fn},
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    net::TcpStream,
+};
+use wharf_engine::{
+    Connection, Ending, Session,
+    events::{Event, Level},
+};
+use wharf_proto::ftp::server::{
+    Server, ShutDown,
+    Action, CloseReason, Outcome, Status,
+};
+use wharf_vfs::VirtualPath;
+
+use crate::{
+    FtpFrontEnd, clock,
+    data_connection::{DataPath, Ends},
+    session::{FtpSession, Reaction, Running, Who},
+};
+
+/// What one read of the control connection takes at the most.
+const READ_SIZE: usize = 4096;
+
+/// How long a peer may leave its replies unread before the session is given up.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to wait for the peer's end after our own (RPL-38).
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The start of every Telnet command; see [`ControlConnection::read`].
+const IAC: u8 = 0xff;
+
+thread_local! {
+    static READ: RefCell<[u8; READ_SIZE]> = const { RefCell::new([0; READ_SIZE]) };
+    static WRITE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What woke the task.
+enum Woken {
+    /// Bytes or the end of input were given to the machine.
+    Read,
+    /// The peer is gone without a word.
+    Lost,
+    /// The running work came to this.
+    Finished(Outcome),
+    /// A deadline has passed.
+    Timer,
+    /// Somebody wants the session to end.
+    Ended(Ending),
+}
+
+struct ControlConnection {
+    socket: TcpStream,
+    machine: Server,
+    session: FtpSession,
+    running: Option<Running>,
+    input: Input,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Open,
+    /// The peer has said all it will say.
+    Ended,
+}
+
+/// Serves a connection to its end.
+pub(crate) async fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) {
+    let now = clock::now();
+    let settings = front_end.settings();
+    let Connection { socket, peer, local, bound, lease } = connection;
+    let guest = Session::open(Arc::clone(front_end.engine()), lease, front_end.name(), peer, local, now);
+    let record = Arc::clone(guest.record());
+    let control = ControlConnection {
+        socket,
+        machine: Server::new(Arc::clone(&settings.machine), now),
+        session: FtpSession {
+            idle_limit: settings.machine.idle_timeout,
+            front_end,
+            settings,
+            who: Who::Guest(guest),
+            ends: Ends { peer, local, bound, fxp: false },
+            directory: VirtualPath::root(),
+            data: DataPath::None,
+            umask: 0o022,
+            last_transfer: None,
+        },
+        running: None,
+        input: Input::Open,
+    };
+    control.run(&record).await;
+}
+
+impl ControlConnection {
+    async fn run(mut self, record: &wharf_engine::Record) {
+        let started = record.since;
+        self.machine.greet(clock::now());
+        let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline().into()));
+        let cause = loop {
+            if let Some(reason) = self.do_actions().await {
+                break self.close(reason).await;
+            }
+            if self.flush().await.is_err() {
+                break "the peer does not take our replies";
+            }
+            match self.wait(record, timer.as_mut()).await {
+                Woken::Read => record.touch(clock::now()),
+                Woken::Finished(outcome) => self.finish(outcome),
+                Woken::Timer => {
+                    let now = clock::now();
+                    // The timer is not moved by every command; it finds out here that it is early.
+                    if self.machine.poll_timeout().is_some_and(|at| at <= now) {
+                        self.machine.handle_timeout(now);
+                    }
+                    timer.as_mut().reset(self.deadline().into());
+                }
+                Woken::Ended(Ending::Now) => self.end_now(),
+                Woken::Ended(_) => {
+                    self.machine.shut_down("Service is shutting down, try again later.", ShutDown::Idle);
+                }
+                Woken::Lost => {
+                    self.abort_running().await;
+                    break "the peer is gone";
+                }
+            }
+        };
+        self.abort_running().await;
+        let seconds = clock::now().saturating_duration_since(started).as_secs();
+        self.session.tell(&Event::Closed { cause, seconds });
+    }
+
+    fn deadline(&self) -> Instant {
+        /// Without a deadline of the machine's, look again now and then.
+        const FAR: Duration = Duration::from_secs(3600);
+        self.machine.poll_timeout().unwrap_or_else(|| clock::now() + FAR)
+    }
+
+    fn end_now(&mut self) {
+        if let Some(running) = &self.running {
+            running.abort.ask();
+        }
+        self.machine.shut_down("Session ended by the administrator or for shutdown.", ShutDown::Now);
+    }
+
+    /// Does what the machine asks until it asks no more; gives the reason when it asks to close.
+    async fn do_actions(&mut self) -> Option<CloseReason> {
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Close(reason) => return Some(reason),
+                Action::Abort => {
+                    if let Some(running) = &self.running {
+                        running.abort.ask();
+                    }
+                }
+                Action::CloseData => self.session.data = DataPath::None,
+                Action::ClientName(name) => self.session.tell(&Event::ClientName(&name)),
+                Action::CommandSeen { verb, argument } => {
+                    self.session.tell(&Event::Command { verb, argument: &argument });
+                }
+                Action::Status => {
+                    let status = self.status();
+                    self.machine.handle_outcome(clock::now(), Outcome::Status(status));
+                }
+                action => self.act(action).await,
+            }
+            // A 150 must be on its way before the transfer is polled.
+            if self.running.is_some() {
+                break;
+            }
+        }
+        None
+    }
+
+    async fn act(&mut self, action: Action) {
+        let reaction = match self.session.act_at_once(action) {
+            Ok(reaction) => reaction,
+            Err(action) => Box::pin(self.session.act(action)).await,
+        };
+        let now = clock::now();
+        match reaction {
+            Reaction::Over(outcome) => {
+                self.machine.handle_outcome(now, outcome);
+                self.machine.set_idle_timeout(self.session.idle_limit);
+            }
+            Reaction::Begun(outcome, running) => {
+                self.machine.handle_outcome(now, outcome);
+                self.running = Some(running);
+            }
+            Reaction::Working(running) => self.running = Some(running),
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        if let Some(running) = self.running.take() {
+            self.session.last_transfer = Some((running.meter.octets(), running.started.elapsed()));
+        }
+        self.machine.handle_outcome(clock::now(), outcome);
+    }
+
+    /// Stops the running work and waits until it has cleaned up after itself.
+    async fn abort_running(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.abort.ask();
+            running.work.await;
+        }
+    }
+
+    fn status(&self) -> Status {
+        let mut lines = Vec::new();
+        match &self.session.data {
+            DataPath::None => {}
+            DataPath::Passive(listener) => {
+                lines.push(format!("Data connection: waiting on port {}", listener.address.port()));
+            }
+            DataPath::Active(target) => lines.push(format!("Data connection: will go to {target}")),
+        }
+        if let Some((octets, time)) = self.session.last_transfer {
+            lines.push(format!("Last transfer: {octets} bytes in {:.3} seconds", time.as_secs_f64()));
+        }
+        lines.push(format!("Idle limit: {} seconds", self.session.idle_limit.as_secs()));
+        Status {
+            peer: self.session.ends.peer.to_string(),
+            user: self.session.origin().account.map(|name| name.to_string()).unwrap_or_default(),
+            transfer: self
+                .running
+                .as_ref()
+                .map(|running| (running.meter.octets(), running.started.elapsed().as_secs())),
+            lines,
+        }
+    }
+
+    async fn wait(&mut self, record: &wharf_engine::Record, timer: Pin<&mut tokio::time::Sleep>) -> Woken {
+        if record.ending() == Ending::Now && self.running.is_none() && self.machine.is_idle() {
+            return Woken::Ended(Ending::Now);
+        }
+        let reads = self.input == Input::Open && self.machine.wants_input();
+        let Self { socket, machine, running, input, .. } = self;
+        tokio::select! {
+            biased;
+            outcome = work(running) => Woken::Finished(outcome),
+            read = read(socket, machine, input), if reads => read,
+            ending = record.ended() => Woken::Ended(ending),
+            () = timer => Woken::Timer,
+        }
+    }
+
+    /// Writes every reply that may go out now.
+    async fn flush(&mut self) -> io::Result<()> {
+        loop {
+            let left = WRITE.with_borrow_mut(|buffer| {
+                buffer.clear();
+                if !self.machine.poll_transmit(buffer) {
+                    return Ok(None);
+                }
+                // Mostly it all goes at once and nothing is kept.
+                let written = match self.socket.try_write(buffer) {
+                    Ok(written) => written,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                    Err(error) => return Err(error),
+                };
+                Ok(Some(buffer.get(written..).unwrap_or_default().to_vec()))
+            })?;
+            match left {
+                None => return Ok(()),
+                Some(left) if left.is_empty() => {}
+                Some(left) => Box::pin(write_slowly(&self.socket, left)).await?,
+            }
+        }
+    }
+
+    /// Sends what is left to say and closes in order: our end, then the peer's, so that a last reply
+    /// is not lost to a reset.
+    async fn close(&mut self, reason: CloseReason) -> &'static str {
+        if self.flush().await.is_ok() {
+            let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
+            if self.input == Input::Open && reason != CloseReason::Quit {
+                let drained = Box::pin(tokio::time::timeout(LINGER, drain(&self.socket)));
+                let _ = drained.await;
+            }
+        }
+        if let CloseReason::Abuse | CloseReason::WrongProtocol = reason {
+            let text = "the peer broke the rules of the protocol too often, or speaks another one";
+            self.session.tell(&Event::Notice { level: Level::Warning, text });
+        }
+        match reason {
+            CloseReason::Quit => "quit",
+            CloseReason::IdleTimeout => "idle for too long",
+            CloseReason::LoginTimeout => "not logged in in time",
+            CloseReason::LoginFailures => "too many failed logins",
+            CloseReason::Abuse => "too many wrong commands",
+            CloseReason::WrongProtocol => "the peer speaks another protocol",
+            CloseReason::Shutdown => "ended by us",
+            CloseReason::Refused => "refused",
+            _ => "closed",
+        }
+    }
+}
+
+/// The peer's window is full: waits for it, for a while.
+async fn write_slowly(socket: &TcpStream, bytes: Vec<u8>) -> io::Result<()> {
+    let writing = async {
+        let mut left = bytes.as_slice();
+        while !left.is_empty() {
+            socket.writable().await?;
+            match socket.try_write(left) {
+                Ok(written) => left = left.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    };
+    tokio::time::timeout(WRITE_PATIENCE, writing).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The running work; for ever when there is none.
+async fn work(running: &mut Option<Running>) -> Outcome {
+    match running {
+        Some(running) => running.work.as_mut().await,
+        None => pending().await,
+    }
+}
+
+/// Gives the machine what the peer has sent.
+async fn read(socket: &mut TcpStream, machine: &mut Server, input: &mut Input) -> Woken {
+    poll_fn(|context| {
+        READ.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(Woken::Lost),
+                Poll::Ready(Ok(())) => {}
+            }
+            let bytes = buffer.filled();
+            if bytes.is_empty() {
+                *input = Input::Ended;
+                machine.handle_end_of_input();
+                return Poll::Ready(Woken::Read);
+            }
+            let now = clock::now();
+            machine.handle_input(now, bytes);
+            // A read ends at the urgent mark although more is there, and the reactor takes a short
+            // read for an empty socket. Urgent data always comes with a Telnet command (RPL-12), so
+            // after one of those look again until the socket says that it is empty.
+            if bytes.contains(&IAC) {
+                let mut more = [0; 512];
+                while let Ok(count @ 1..) = rustix::io::read(&*socket, &mut more) {
+                    machine.handle_input(now, more.get(..count).unwrap_or_default());
+                }
+            }
+            Poll::Ready(Woken::Read)
+        })
+    })
+    .await
+}
+
+/// Reads and forgets until the peer's end.
+async fn drain(socket: &TcpStream) {
+    let mut scratch = [0; 512];
+    while socket.readable().await.is_ok() {
+        match socket.try_read(&mut scratch) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// The future of an idle session is what ten thousand of them cost.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_control_connection_is_small() {
+        assert!(size_of::<ControlConnection>() <= 1536, "{}", size_of::<ControlConnection>());
+    }
+
+}

@@ -1,0 +1,51 @@
+//! USER and PASS: from a name and a password to an account's session.
+
+use wharf_accounts::Credential;
+use wharf_engine::LoginError;
+use wharf_proto::ftp::server::{LoginRefusal, Outcome};
+
+use crate::{
+    clock,
+    session::{FtpSession, Who},
+};
+
+impl FtpSession {
+    pub(super) async fn authenticate(&mut self, user: Vec<u8>, password: Vec<u8>) -> Outcome {
+        let Who::Guest(session) = std::mem::replace(&mut self.who, Who::Changing) else {
+            // The machine logs out first; whoever is here is asked to do it again.
+            return Outcome::LoginRefused(LoginRefusal::Incorrect);
+        };
+        let credential = if self.settings.machine.anonymous && is_anonymous(&user) {
+            Credential::Anonymous { text: password }
+        } else {
+            Credential::password(user, password)
+        };
+        let failure = match session.log_in(&credential, clock::now(), clock::unix_now()).await {
+            Ok(session) => {
+                self.enter(session);
+                return Outcome::LoggedIn { message: String::new() };
+            }
+            Err(failure) => failure,
+        };
+        let record = std::sync::Arc::clone(failure.session.record());
+        self.who = Who::Guest(failure.session);
+        if !failure.delay.is_zero() {
+            // RPL-39: only this session waits, and it still hears that it shall end.
+            tokio::select! {
+                () = tokio::time::sleep(failure.delay) => {}
+                _ = record.ended() => record.end(record.ending()),
+            }
+        }
+        Outcome::LoginRefused(match failure.error {
+            LoginError::Incorrect => LoginRefusal::Incorrect,
+            LoginError::TooManySessions => LoginRefusal::TooManySessions,
+            LoginError::LockedOut => LoginRefusal::LockedOut,
+            LoginError::Unavailable => LoginRefusal::Unavailable,
+        })
+    }
+}
+
+/// RFC 1635 names both.
+fn is_anonymous(user: &[u8]) -> bool {
+    user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp")
+}

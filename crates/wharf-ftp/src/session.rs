@@ -1,0 +1,188 @@
+//! What a control connection knows between two commands.
+//!
+//! The machine keeps what may be said next; this keeps what can be done: who is logged in, where he
+//! stands, and how the next data connection comes about. One task owns it; a running transfer gets
+//! what it needs by value and reports by its result.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use wharf_engine::{
+    Abort, Engine, Guest, LoggedIn, Session, Transfers,
+    events::{Event, FileChange, Origin},
+};
+use wharf_proto::ftp::{
+    Pathname,
+    server::{Outcome, Reason},
+};
+use wharf_transfer::Meter;
+use wharf_vfs::{Right, View, VirtualPath};
+
+use crate::{
+    FtpFrontEnd, Settings, clock,
+    data_connection::{DataPath, Ends},
+    replies,
+};
+
+/// Who is at the other end.
+pub(crate) enum Who {
+    /// Nobody has logged in.
+    Guest(Session<Guest>),
+    /// An account.
+    User(Session<LoggedIn>),
+    /// Only while a login is under way.
+    Changing,
+}
+
+/// A transfer, or another action that takes its time, beside the control connection.
+pub(crate) struct Running {
+    /// Gives its outcome; borrowed from nobody.
+    pub(crate) work: Pin<Box<dyn Future<Output = Outcome> + Send>>,
+    /// How to stop it.
+    pub(crate) abort: Arc<Abort>,
+    /// How far it is.
+    pub(crate) meter: Arc<Meter>,
+    /// Since when.
+    pub(crate) started: Instant,
+}
+
+/// What an action came to.
+pub(crate) enum Reaction {
+    /// It is over.
+    Over(Outcome),
+    /// It has begun: this outcome now, the other from the running work.
+    Begun(Outcome, Running),
+    /// Nothing to tell until the running work is over.
+    Working(Running),
+}
+
+impl From<Outcome> for Reaction {
+    fn from(outcome: Outcome) -> Self {
+        Self::Over(outcome)
+    }
+}
+
+/// What a control connection knows.
+pub(crate) struct FtpSession {
+    pub(crate) front_end: Arc<FtpFrontEnd>,
+    /// Of this connection for its whole life; a reload changes the next one's.
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) who: Who,
+    pub(crate) ends: Ends,
+    /// Where relative names begin.
+    pub(crate) directory: VirtualPath,
+    pub(crate) data: DataPath,
+    /// The mask for new files, 0 to 0o777.
+    pub(crate) umask: u32,
+    pub(crate) idle_limit: Duration,
+    /// What the last transfer came to, for STAT.
+    pub(crate) last_transfer: Option<(u64, Duration)>,
+}
+
+impl FtpSession {
+    /// What all sessions share.
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        self.front_end.engine()
+    }
+
+    /// The account's session.
+    ///
+    /// # Errors
+    /// The machine asked before login, which its table forbids: a refusal, not a panic.
+    pub(crate) const fn user(&self) -> Result<&Session<LoggedIn>, Outcome> {
+        match &self.who {
+            Who::User(session) => Ok(session),
+            Who::Guest(_) | Who::Changing => Err(Outcome::Refused(
+                wharf_proto::ftp::server::Refusal {
+                    reason: Reason::Denied,
+                    name: Vec::new(),
+                    detail: String::new(),
+                },
+            )),
+        }
+    }
+
+    /// The account's sight of the tree.
+    pub(crate) fn view(&self) -> Result<&View, Outcome> {
+        Ok(self.user()?.view())
+    }
+
+    /// What a pathname means here.
+    pub(crate) fn resolve(&self, name: &Pathname) -> Result<VirtualPath, Outcome> {
+        VirtualPath::parse(&self.directory, name.as_bytes())
+            .map_err(|error| replies::bad_path(&error, name.as_bytes()))
+    }
+
+    /// Whose events these are.
+    pub(crate) fn origin(&self) -> Origin {
+        match &self.who {
+            Who::Guest(session) => session.origin(),
+            Who::User(session) => session.origin(),
+            Who::Changing => Origin { service: self.front_end.name(), ..Origin::default() },
+        }
+    }
+
+    /// Tells of an event.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.engine().bus.emit(&self.origin(), event);
+    }
+
+    /// Tells of a change of the tree.
+    pub(crate) fn changed(&self, change: FileChange<'_>) {
+        self.tell(&Event::Changed(change));
+    }
+
+    /// A refusal; what the back end said goes to the log.
+    pub(crate) fn refused(&self, error: &wharf_vfs::Error, name: &[u8]) -> Outcome {
+        if let Some(source) = &error.source
+            && matches!(
+                error.kind,
+                wharf_vfs::ErrorKind::Broken | wharf_vfs::ErrorKind::Unavailable | wharf_vfs::ErrorKind::NoSpace
+            )
+        {
+            let cause = format!("{error}: {source}");
+            self.tell(&Event::VolumeFailed { cause: &cause });
+        }
+        replies::refused(error, name)
+    }
+
+    /// What a transfer needs.
+    pub(crate) fn transfers(&self) -> Result<Transfers, Outcome> {
+        let user = self.user()?;
+        Ok(Transfers {
+            engine: Arc::clone(self.engine()),
+            origin: user.origin(),
+            account: Arc::clone(user.account()),
+            stall_timeout: self.settings.data.stall_timeout,
+            meter: Arc::default(),
+            abort: Arc::default(),
+            started: clock::now(),
+        })
+    }
+
+    /// Leaves the account: nothing of it stays.
+    pub(crate) fn log_out(&mut self) {
+        self.who = match std::mem::replace(&mut self.who, Who::Changing) {
+            Who::User(session) => Who::Guest(session.log_out()),
+            other => other,
+        };
+        self.data = DataPath::None;
+        self.ends.fxp = false;
+        self.directory = VirtualPath::root();
+        self.last_transfer = None;
+        self.idle_limit = self.settings.machine.idle_timeout;
+    }
+
+    /// Enters an account.
+    pub(crate) fn enter(&mut self, session: Session<LoggedIn>) {
+        let view = session.view();
+        self.directory = view.home().clone();
+        self.umask = view.settings().umask;
+        self.ends.fxp = view.rights(&self.directory).has(Right::Fxp);
+        self.who = Who::User(session);
+    }
+}

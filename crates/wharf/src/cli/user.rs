@@ -1,0 +1,332 @@
+//! `wharf user`: the accounts of the embedded store.
+//!
+//! Passwords are asked for on the terminal or read from a pipe or a file, never taken from the
+//! command line, where every process of the host could read them.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _},
+    num::NonZeroU64,
+    path::PathBuf,
+};
+
+use clap::{Args, Subcommand};
+use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+use wharf_accounts::{Account, AccountKind, AccountLimits, AccountName, Home, StoredSecret, Store, Tree};
+use wharf_vfs::{Grants, Right, Rights, VirtualPath};
+
+use super::{environment, say};
+use crate::{config, exit::Failure};
+
+/// Administer the accounts of the embedded store.
+#[derive(Args)]
+pub(super) struct User {
+    /// Configuration file, for the place of the store.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Directory of the account store.
+    #[arg(long, value_name = "DIR", global = true)]
+    state_dir: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Add an account.
+    Add {
+        /// Name to log in with.
+        name: String,
+        /// Host directory that is the account's tree.
+        #[arg(long)]
+        home: PathBuf,
+        #[command(flatten)]
+        properties: Properties,
+        #[command(flatten)]
+        password: Password,
+    },
+    /// List all accounts.
+    List,
+    /// Show one account.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Change an account.
+    Set {
+        /// Its name.
+        name: String,
+        /// Host directory that is the account's tree.
+        #[arg(long)]
+        home: Option<PathBuf>,
+        #[command(flatten)]
+        properties: Properties,
+    },
+    /// Remove an account; its files stay.
+    Remove {
+        /// Its name.
+        name: String,
+    },
+    /// Set an account's password.
+    Password {
+        /// Its name.
+        name: String,
+        #[command(flatten)]
+        password: Password,
+    },
+}
+
+#[derive(Args)]
+struct Properties {
+    /// What the account may do: full, read-only, incoming, none, or rights with commas between.
+    #[arg(long, value_parser = rights)]
+    rights: Option<Rights>,
+    /// Rights under one directory, as PATH=RIGHTS; may be given again.
+    #[arg(long = "grant", value_name = "PATH=RIGHTS", value_parser = grant)]
+    grants: Vec<(VirtualPath, Rights)>,
+    /// Sessions at one time.
+    #[arg(long)]
+    max_sessions: Option<u32>,
+    /// Bytes per second to all its sessions together.
+    #[arg(long)]
+    download_rate: Option<NonZeroU64>,
+    /// Bytes per second from all its sessions together.
+    #[arg(long)]
+    upload_rate: Option<NonZeroU64>,
+    /// Network that the account may come from; may be given again.
+    #[arg(long = "network")]
+    networks: Vec<wharf_accounts::Network>,
+    /// Let nobody in, but keep the password.
+    #[arg(long, conflicts_with = "enable")]
+    disable: bool,
+    /// Let the holder in again.
+    #[arg(long)]
+    enable: bool,
+}
+
+#[derive(Args)]
+struct Password {
+    /// File whose first line is the password.
+    #[arg(long, value_name = "FILE", conflicts_with = "hash_file")]
+    password_file: Option<PathBuf>,
+    /// File whose first line is a password hash (argon2id, bcrypt, $1$, $5$, $6$, $y$).
+    #[arg(long, value_name = "FILE")]
+    hash_file: Option<PathBuf>,
+}
+
+fn rights(text: &str) -> Result<Rights, String> {
+    match text {
+        "full" => return Ok(Rights::FULL),
+        "read-only" => return Ok(Rights::READ_ONLY),
+        "incoming" => return Ok(Rights::INCOMING),
+        "none" => return Ok(Rights::NONE),
+        _ => {}
+    }
+    text.split(',').try_fold(Rights::NONE, |rights, word| {
+        let found = Right::ALL.iter().find(|(_, name)| *name == word.trim());
+        found.map(|(right, _)| rights.with(*right)).ok_or_else(|| {
+            let words: Vec<_> = Right::ALL.iter().map(|(_, name)| *name).collect();
+            format!("`{word}` is no right; the words are {}", words.join(", "))
+        })
+    })
+}
+
+fn grant(text: &str) -> Result<(VirtualPath, Rights), String> {
+    let (path, words) = text.split_once('=').ok_or("expected PATH=RIGHTS, such as /in=create")?;
+    let path = VirtualPath::parse(&VirtualPath::root(), path.as_bytes()).map_err(|error| error.to_string())?;
+    Ok((path, rights(words)?))
+}
+
+impl User {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = config::load(self.config.as_deref(), &environment()).map_err(|error| Failure::config(error.to_string()))?;
+        let directory = self.state_dir.unwrap_or_else(|| config.state_dir.clone());
+        let path = if directory == config.state_dir { config.account_store() } else { directory.join("accounts.db") };
+        make_directory(&directory)?;
+        let store = Store::open(&path).map_err(|error| Failure::denied(format!("{}: {error}", path.display())))?;
+        self.action.run(&store)
+    }
+}
+
+impl Action {
+    fn run(self, store: &Store) -> Result<(), Failure> {
+        match self {
+            Self::Add { name, home, properties, password } => {
+                let mut account = Account {
+                    name: parse(&name)?,
+                    kind: AccountKind::User,
+                    home: Home::directory(absolute(&home)?),
+                    grants: Grants::everywhere(Rights::FULL),
+                    limits: AccountLimits::default(),
+                    enabled: true,
+                    expires: None,
+                    allowed_networks: Vec::new(),
+                    password: password.read()?,
+                };
+                properties.apply(&mut account);
+                store.add(&account).map_err(stored)?;
+                Ok(say(&format!("Added {name}.\n"))?)
+            }
+            Self::List => {
+                let accounts = store.list().map_err(stored)?;
+                let lines: String = accounts.iter().map(|account| format!("{}\n", summary(account))).collect();
+                Ok(say(&lines)?)
+            }
+            Self::Show { name } => Ok(say(&details(&store.show(&parse(&name)?).map_err(stored)?))?),
+            Self::Set { name, home, properties } => {
+                let mut account = store.show(&parse(&name)?).map_err(stored)?;
+                if let Some(home) = home {
+                    account.home = Home::directory(absolute(&home)?);
+                }
+                properties.apply(&mut account);
+                store.set(&account).map_err(stored)?;
+                Ok(say(&details(&account))?)
+            }
+            Self::Remove { name } => {
+                store.remove(&parse(&name)?).map_err(stored)?;
+                Ok(say(&format!("Removed {name}; its files stay.\n"))?)
+            }
+            Self::Password { name, password } => {
+                let name = parse(&name)?;
+                // An unknown name is told before somebody types a password.
+                store.show(&name).map_err(stored)?;
+                store.set_password(&name, &password.read()?).map_err(stored)?;
+                Ok(say(&format!("The password of {name} is set.\n"))?)
+            }
+        }
+    }
+}
+
+impl Properties {
+    fn apply(self, account: &mut Account) {
+        if self.rights.is_some() || !self.grants.is_empty() {
+            let everywhere = self.rights.map(|rights| (VirtualPath::root(), rights));
+            let kept = account.grants.rules().iter().rev().cloned();
+            account.grants = Grants::new(kept.chain(everywhere).chain(self.grants));
+        }
+        account.limits.max_sessions = self.max_sessions.or(account.limits.max_sessions);
+        account.limits.download_rate = self.download_rate.or(account.limits.download_rate);
+        account.limits.upload_rate = self.upload_rate.or(account.limits.upload_rate);
+        if !self.networks.is_empty() {
+            account.allowed_networks = self.networks;
+        }
+        account.enabled = if self.disable { false } else { account.enabled || self.enable };
+    }
+}
+
+impl Password {
+    fn read(&self) -> Result<StoredSecret, Failure> {
+        if let Some(path) = &self.hash_file {
+            let text = first_line(path)?;
+            let secret = StoredSecret::parse(&text);
+            return match secret.lock() {
+                Some(lock) => Err(Failure::usage(format!("{}: no password can match this hash: {lock}", path.display()))),
+                None => Ok(secret),
+            };
+        }
+        let password = match &self.password_file {
+            Some(path) => first_line(path)?,
+            None => ask()?,
+        };
+        if password.is_empty() {
+            return Err(Failure::usage("an empty password would lock the account; give one"));
+        }
+        StoredSecret::hash_new(password.as_bytes()).map_err(|error| Failure::internal(error.to_string()))
+    }
+}
+
+fn parse(name: &str) -> Result<AccountName, Failure> {
+    AccountName::parse(name.as_bytes()).map_err(|error| Failure::usage(format!("{name:?}: {error}")))
+}
+
+fn stored(error: wharf_accounts::Error) -> Failure {
+    Failure::usage(error.to_string())
+}
+
+fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
+    path.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}; make the folder first", path.display())))
+}
+
+fn home(account: &Account) -> String {
+    match &account.home.tree {
+        Tree::Directory(path) => path.display().to_string(),
+        Tree::Volumes(mounts) => {
+            let mounts: Vec<_> = mounts.iter().map(|mount| format!("{}={}", mount.path, mount.volume)).collect();
+            mounts.join(" ")
+        }
+    }
+}
+
+fn summary(account: &Account) -> String {
+    let state = if account.enabled { "" } else { "  (disabled)" };
+    format!("{:<20} {}{state}", account.name, home(account))
+}
+
+fn details(account: &Account) -> String {
+    let words = |rights: Rights| {
+        let words: Vec<_> = Right::ALL.iter().filter(|(right, _)| rights.has(*right)).map(|(_, word)| *word).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(",") }
+    };
+    let number = |number: Option<u64>| number.map_or_else(|| "no limit of its own".to_owned(), |number| number.to_string());
+    let mut text = format!(
+        "name           {}\nhome           {}\nenabled        {}\npassword       {}\n",
+        account.name,
+        home(account),
+        account.enabled,
+        account.password.lock().map_or_else(|| account.password.scheme().to_owned(), |lock| format!("locked: {lock}")),
+    );
+    for (path, rights) in account.grants.rules().iter().rev() {
+        text.push_str(&format!("rights         {path}  {}\n", words(*rights)));
+    }
+    text.push_str(&format!(
+        "max sessions   {}\ndownload rate  {}\nupload rate    {}\n",
+        number(account.limits.max_sessions.map(u64::from)),
+        number(account.limits.download_rate.map(NonZeroU64::get)),
+        number(account.limits.upload_rate.map(NonZeroU64::get)),
+    ));
+    for network in &account.allowed_networks {
+        text.push_str(&format!("network        {network}\n"));
+    }
+    text
+}
+
+/// From a terminal unseen and twice; from a pipe its first line.
+fn ask() -> Result<String, Failure> {
+    let mut input = io::stdin().lock();
+    let mut read = || -> Result<String, Failure> {
+        let mut line = String::new();
+        input.read_line(&mut line)?;
+        Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    };
+    if !io::stdin().is_terminal() {
+        return read();
+    }
+    let terminal = io::stdin();
+    let before = tcgetattr(&terminal).map_err(io::Error::from)?;
+    let mut hidden = before.clone();
+    hidden.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Now, &hidden).map_err(io::Error::from)?;
+    let answers = say("Password: ")
+        .map_err(Failure::from)
+        .and_then(|()| read())
+        .and_then(|first| {
+            say("\nAgain: ")?;
+            let second = read()?;
+            say("\n")?;
+            Ok((first, second))
+        });
+    tcsetattr(&terminal, OptionalActions::Now, &before).map_err(io::Error::from)?;
+    let (first, second) = answers?;
+    if first == second { Ok(first) } else { Err(Failure::usage("the two passwords differ")) }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of secrets that the command line names")]
+fn first_line(path: &std::path::Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn make_directory(path: &std::path::Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|error| Failure::denied(format!("cannot make {}: {error}", path.display())))
+}

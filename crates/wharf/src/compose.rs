@@ -1,0 +1,231 @@
+//! The composition root: the only file that names every part.
+//!
+//! A [`Config`] goes in; volumes, accounts, views, the engine's policy and the front ends' settings
+//! come out. A reload builds them all again from a new configuration, and nothing here remembers the
+//! old one except the volumes that stay open.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use wharf_accounts::{
+    Account, Accounts, Directory, FileDirectory, MountSpec, Settings as AccountSettings, SqliteDirectory, Store, Tree,
+};
+use wharf_engine::{AdmissionLimits, LockoutPolicy, Policy, Views};
+use wharf_ftp::{Advertised, DataSettings, ListSettings, Owners, PeerCheck, Rule, RuleAddress, Settings};
+use wharf_proto::ftp::{
+    server::Settings as MachineSettings,
+    verb::{Verb, VerbSet},
+};
+use wharf_vfs::{
+    Mount, MountTable, UploadPolicy, View, VirtualPath, Volume,
+    layers::ReadOnly,
+    view::ViewSettings,
+    volumes::{local::LocalVolume, memory::MemoryVolume},
+    writers::Writers,
+};
+
+use crate::config::{self, AddressOrHost, Config, VolumeStore};
+
+/// Volumes that are open, by what they are; they outlive a reload.
+#[derive(Default)]
+pub(crate) struct OpenVolumes {
+    volumes: Mutex<HashMap<Place, Arc<dyn Volume>>>,
+    /// One registry for all views: a file has one writer, whoever sees it.
+    writers: Arc<Writers>,
+}
+
+/// What makes two volumes the same.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Place {
+    Directory(PathBuf),
+    Memory(String, u64),
+}
+
+impl OpenVolumes {
+    fn open(&self, place: &Place) -> Result<Arc<dyn Volume>, String> {
+        let mut volumes = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(volume) = volumes.get(place) {
+            return Ok(Arc::clone(volume));
+        }
+        let volume: Arc<dyn Volume> = match place {
+            Place::Directory(path) => Arc::new(LocalVolume::open(path).map_err(|error| {
+                let cause = error.source.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
+                format!("cannot open the directory {}: {cause}", path.display())
+            })?),
+            Place::Memory(_, size) => Arc::new(MemoryVolume::new(*size)),
+        };
+        volumes.insert(place.clone(), Arc::clone(&volume));
+        Ok(volume)
+    }
+}
+
+/// Builds views from the configuration of one moment.
+pub(crate) struct ViewBuilder {
+    open: Arc<OpenVolumes>,
+    named: BTreeMap<String, (Place, bool)>,
+    settings: ViewSettings,
+}
+
+impl ViewBuilder {
+    pub(crate) fn new(config: &Config, open: Arc<OpenVolumes>) -> Self {
+        let named = config.volumes.iter().map(|volume| {
+            let place = match &volume.store {
+                VolumeStore::Local(path) => Place::Directory(path.clone()),
+                VolumeStore::Memory(size) => Place::Memory(volume.id.clone(), *size),
+            };
+            (volume.id.clone(), (place, volume.read_only))
+        });
+        Self {
+            open,
+            named: named.collect(),
+            settings: ViewSettings {
+                upload: UploadPolicy {
+                    atomic: config.upload.atomic,
+                    keep_partial: config.upload.keep_partial,
+                    fsync: config.upload.fsync,
+                },
+                umask: config.upload.umask.0,
+                utf8_names: config.upload.utf8_names,
+                list_max_entries: config.list.max_entries,
+                rename_copy_max: config.rename.copy_max.0,
+                home: VirtualPath::root(),
+            },
+        }
+    }
+
+    fn mount(&self, mount: &MountSpec) -> Result<Mount, String> {
+        let (place, read_only) =
+            self.named.get(&mount.volume).ok_or_else(|| format!("there is no volume `{}`", mount.volume))?;
+        let mut volume = self.open.open(place)?;
+        if *read_only || mount.read_only {
+            volume = Arc::new(ReadOnly::new(volume));
+        }
+        Ok(Mount::new(mount.path.clone(), volume, mount.volume.as_str()))
+    }
+
+    /// Something must stand at `/`; where nothing is configured, an empty folder does.
+    fn empty_root() -> Mount {
+        let nothing: Arc<dyn Volume> = Arc::new(MemoryVolume::new(0));
+        Mount::new(VirtualPath::root(), Arc::new(ReadOnly::new(nothing)), "root")
+    }
+}
+
+impl Views for ViewBuilder {
+    fn view(&self, account: &Account) -> Result<View, String> {
+        let mounts = match &account.home.tree {
+            Tree::Directory(path) => {
+                let volume = self.open.open(&Place::Directory(path.clone()))?;
+                vec![Mount::new(VirtualPath::root(), volume, "home")]
+            }
+            Tree::Volumes(specs) => {
+                let mut mounts = specs.iter().map(|spec| self.mount(spec)).collect::<Result<Vec<_>, _>>()?;
+                if !specs.iter().any(|spec| spec.path.is_root()) {
+                    mounts.push(Self::empty_root());
+                }
+                mounts
+            }
+        };
+        let table = MountTable::new(mounts).map_err(|error| error.to_string())?;
+        let table = table.with_writers(Arc::clone(&self.open.writers));
+        let settings = ViewSettings { home: account.home.start.clone(), ..self.settings.clone() };
+        Ok(View::new(Arc::new(table), Arc::new(account.grants.clone()), Arc::new(settings)))
+    }
+}
+
+/// Everybody who may enter: those of the configuration, then those of the store.
+pub(crate) fn accounts(config: &Config, store: Option<&Arc<Store>>) -> Result<Accounts, String> {
+    let mut directories: Vec<Arc<dyn Directory>> = vec![Arc::new(FileDirectory::new(config.accounts.clone()))];
+    if let Some(store) = store {
+        directories.push(Arc::new(SqliteDirectory::new(Arc::clone(store))));
+    }
+    let mut settings = AccountSettings::default();
+    if let Some(checks) = config.limits.password_checks {
+        settings.hashings_at_once = checks;
+    }
+    Accounts::new(directories, settings).map_err(|error| error.to_string())
+}
+
+/// What the engine decides by.
+pub(crate) fn policy(config: &Config) -> Policy {
+    Policy {
+        admission: AdmissionLimits {
+            connections: config.limits.connections,
+            per_address: config.limits.per_address,
+            unauthenticated: config.limits.unauthenticated,
+        },
+        replace_oldest: config.limits.replace_oldest,
+        lockout: LockoutPolicy {
+            failures: config.lockout.failures,
+            window: config.lockout.window,
+            ban: config.lockout.ban,
+            delay: config.lockout.login_delay,
+            max_delay: config.lockout.max_login_delay,
+            exempt: config.lockout.allow.clone(),
+        },
+        per_account: config.limits.per_account,
+        proxies: config.proxy.networks.clone(),
+    }
+}
+
+/// What the FTP front end is told.
+pub(crate) fn ftp(config: &Config) -> Settings {
+    let (ftp, data) = (&config.ftp, &config.data);
+    let disabled = ftp
+        .disabled_commands
+        .iter()
+        .filter_map(|name| Verb::find(name.as_bytes()))
+        .fold(VerbSet::EMPTY, VerbSet::with);
+    let machine = MachineSettings {
+        greeting: ftp.greeting.clone(),
+        line_limit: ftp.line_limit,
+        idle_timeout: ftp.idle_timeout,
+        login_timeout: ftp.login_timeout,
+        max_login_failures: ftp.max_login_failures,
+        max_pipelined: ftp.max_pipelined,
+        strict_crlf: ftp.strict_crlf,
+        mkd_exists_code: ftp.mkd_exists_code,
+        disabled,
+        anonymous: config.anonymous.enabled,
+        command_events: config.server.log_level == config::LogLevel::Debug,
+        transfer_already_open_reply: data.use_125,
+        ..MachineSettings::default()
+    };
+    let rules = data.external_address.iter().map(|rule| Rule {
+        clients: rule.network,
+        address: match &rule.address {
+            AddressOrHost::Address(address) => RuleAddress::Fixed(*address),
+            AddressOrHost::Host(host) => RuleAddress::named(host.clone()),
+        },
+    });
+    Settings {
+        machine: Arc::new(machine),
+        data: DataSettings {
+            passive_ports: data.passive_ports.clone(),
+            advertised: Arc::new(Advertised::new(rules.collect())),
+            accept_timeout: data.accept_timeout,
+            connect_timeout: data.connect_timeout,
+            stall_timeout: data.stall_timeout,
+            active: data.active,
+            default_port: data.default_port,
+            peer_check: match data.peer_check {
+                config::PeerCheck::Exact => PeerCheck::Exact,
+                config::PeerCheck::Prefix { v4, v6 } => PeerCheck::Prefix(v4, v6),
+                config::PeerCheck::Off => PeerCheck::Off,
+            },
+        },
+        list: ListSettings {
+            max_entries: config.list.max_entries,
+            owners: match &config.list.owners {
+                config::Owners::Session => Owners::Session,
+                config::Owners::Numeric => Owners::Numeric,
+                config::Owners::Fixed { owner, group } => Owners::Fixed(owner.clone(), group.clone()),
+            },
+        },
+        hash_max_bytes: config.hash.max_bytes.0,
+        ascii_size_max: ftp.ascii_size_max.0,
+        idle_max: ftp.idle_max,
+    }
+}

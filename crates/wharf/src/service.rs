@@ -1,0 +1,271 @@
+//! The running service: from open sockets to the last session, with signals between.
+//!
+//! SIGHUP reads the configuration again (a bad one is refused and the old one stays) and opens the
+//! logs anew; SIGTERM and SIGINT drain, a second one ends at once.
+
+use std::{
+    fs::{File, OpenOptions},
+    future::Future,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+use wharf_accounts::Store;
+use wharf_engine::{
+    Engine, Ending, Listener,
+    events::{Bus, Event, Format, Level, LineWriter, LogSink, Sink, XferlogSink},
+};
+use wharf_ftp::{FtpFrontEnd, advertised};
+
+use crate::{
+    compose::{self, OpenVolumes, ViewBuilder},
+    config::{Config, LogFormat, LogLevel},
+};
+
+/// Reads the configuration again.
+pub(crate) type Reread = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+/// Everything that was prepared while the process could still do it.
+pub(crate) struct Service {
+    pub(crate) config: Config,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) reread: Reread,
+    /// Runs once the listeners are served.
+    pub(crate) ready: Box<dyn FnOnce() -> io::Result<()> + Send>,
+}
+
+impl Service {
+    /// Serves until it is told to stop.
+    ///
+    /// # Errors
+    /// What keeps the service from starting, as a sentence.
+    pub(crate) fn run(self) -> Result<(), String> {
+        let threads = self.config.server.threads;
+        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()
+            .map_err(|error| format!("cannot start threads: {error}"))?;
+        let result = runtime.block_on(self.serve());
+        // A blocked disk call must not keep the process from ending.
+        runtime.shutdown_timeout(Duration::from_secs(2));
+        result
+    }
+
+    async fn serve(self) -> Result<(), String> {
+        let Self { config, listeners, reread, ready } = self;
+        let open = Arc::new(OpenVolumes::default());
+        let store = Store::open(&config.account_store())
+            .map(Arc::new)
+            .map_err(|error| format!("cannot open the account store {}: {error}", config.account_store().display()))?;
+        let bus = Bus::new(sinks(&config)?);
+        let accounts = compose::accounts(&config, Some(&store))?;
+        let views = ViewBuilder::new(&config, Arc::clone(&open));
+        check_trees(&config, &views)?;
+        let engine = Arc::new(Engine::new(bus, accounts, Box::new(views), compose::policy(&config)));
+        let ftp = Arc::new(FtpFrontEnd::new(Arc::clone(&engine), compose::ftp(&config)));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        for listener in listeners {
+            let serving = listener.serve(Arc::clone(&engine), Arc::clone(&ftp), told(stopped.clone()));
+            tasks.push(tokio::spawn(async move {
+                // A listener that the reactor refuses leaves the others alone.
+                let _ = serving.await;
+            }));
+        }
+        tasks.push(tokio::spawn(refresh_names(Arc::clone(&ftp), told(stopped.clone()))));
+        if let Some(path) = config.server.metrics_file.clone() {
+            let interval = config.server.metrics_interval;
+            tasks.push(tokio::spawn(write_metrics(Arc::clone(&engine), path, interval, told(stopped))));
+        }
+        ready().map_err(|error| format!("cannot write to standard output: {error}"))?;
+        let mut running = Running { config, engine, ftp, store, open, reread };
+        running.until_told_to_stop().await?;
+        let _ = stop.send(true);
+        running.drain().await;
+        for task in tasks {
+            let _ = task.await;
+        }
+        Ok(())
+    }
+}
+
+struct Running {
+    config: Config,
+    engine: Arc<Engine>,
+    ftp: Arc<FtpFrontEnd>,
+    store: Arc<Store>,
+    open: Arc<OpenVolumes>,
+    reread: Reread,
+}
+
+impl Running {
+    async fn until_told_to_stop(&mut self) -> Result<(), String> {
+        let watch = |kind| signal(kind).map_err(|error| format!("cannot watch signals: {error}"));
+        let mut hangup = watch(SignalKind::hangup())?;
+        let mut terminate = watch(SignalKind::terminate())?;
+        let mut interrupt = watch(SignalKind::interrupt())?;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => self.reload(),
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+            }
+        }
+    }
+
+    /// A second signal does not wait.
+    async fn drain(&self) {
+        let grace = self.config.server.shutdown_grace;
+        let again = async {
+            let (mut terminate, mut interrupt) =
+                (signal(SignalKind::terminate()).ok()?, signal(SignalKind::interrupt()).ok()?);
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            Some(())
+        };
+        tokio::select! {
+            () = self.engine.drain(grace) => {}
+            _ = again => {
+                self.engine.registry.end_all(Ending::Now);
+                let _ = tokio::time::timeout(Duration::from_secs(10), self.engine.registry.emptied()).await;
+            }
+        }
+    }
+
+    fn reload(&mut self) {
+        self.engine.bus.reopen();
+        let refuse = |engine: &Engine, cause: &str| engine.tell("", &Event::ReloadFailed { cause });
+        let config = match (self.reread)() {
+            Ok(config) => config,
+            Err(cause) => return refuse(&self.engine, &cause),
+        };
+        let views = ViewBuilder::new(&config, Arc::clone(&self.open));
+        let accounts = match compose::accounts(&config, Some(&self.store)) {
+            Ok(accounts) => accounts,
+            Err(cause) => return refuse(&self.engine, &cause),
+        };
+        if let Err(cause) = check_trees(&config, &views) {
+            return refuse(&self.engine, &cause);
+        }
+        for key in self.config.restart_changes(&config) {
+            let text = format!("{key} has changed; that takes effect with a restart");
+            self.engine.tell("", &Event::Notice { level: Level::Warning, text: &text });
+        }
+        self.ftp.reload(compose::ftp(&config));
+        self.engine.reload(accounts, Box::new(views), compose::policy(&config));
+        self.config = config;
+    }
+}
+
+/// Every tree of the configuration can be opened: a folder that is missing is an error now, not at
+/// the first login.
+fn check_trees(config: &Config, views: &ViewBuilder) -> Result<(), String> {
+    use wharf_engine::Views as _;
+    for account in &config.accounts {
+        views.view(account).map_err(|cause| format!("the tree of {} cannot be served: {cause}", account.name))?;
+    }
+    Ok(())
+}
+
+async fn told(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone, which is a stop as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn refresh_names(ftp: Arc<FtpFrontEnd>, stop: impl Future<Output = ()>) {
+    let refreshing = async {
+        loop {
+            let settings = ftp.settings();
+            if settings.data.advertised.has_names() {
+                for host in settings.data.advertised.refresh().await {
+                    let text = format!("{host} has no IPv4 address now; PASV goes on with the last one known");
+                    ftp.tell(&Event::Notice { level: Level::Warning, text: &text });
+                }
+            }
+            tokio::time::sleep(advertised::REFRESH).await;
+        }
+    };
+    tokio::select! {
+        () = refreshing => {}
+        () = stop => {}
+    }
+}
+
+async fn write_metrics(engine: Arc<Engine>, path: PathBuf, interval: Duration, stop: impl Future<Output = ()>) {
+    let writing = async {
+        loop {
+            let mut text = engine.bus.counters().render();
+            let sessions = engine.registry.len();
+            text.push_str(&format!(
+                "# HELP wharf_sessions Sessions of now.\n# TYPE wharf_sessions gauge\nwharf_sessions {sessions}\n"
+            ));
+            let (path, told) = (path.clone(), Arc::clone(&engine));
+            let written = tokio::task::spawn_blocking(move || replace_file(&path, text.as_bytes())).await;
+            if let Ok(Err(error)) = written {
+                let text = format!("the metrics file cannot be written: {error}");
+                told.tell("", &Event::Notice { level: Level::Warning, text: &text });
+            }
+            tokio::time::sleep(interval).await;
+        }
+    };
+    tokio::select! {
+        () = writing => {}
+        () = stop => {}
+    }
+}
+
+/// A reader sees the old file or the new one, never half of one.
+#[expect(clippy::disallowed_methods, reason = "the metrics file is the service's own, not a volume's")]
+fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    std::fs::write(&fresh, content)?;
+    std::fs::rename(&fresh, path)
+}
+
+fn sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
+    let server = &config.server;
+    let format = match server.log_format {
+        LogFormat::Human => Format::Human,
+        LogFormat::Json => Format::Json,
+    };
+    let level = match server.log_level {
+        LogLevel::Error => Level::Error,
+        LogLevel::Warning => Level::Warning,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
+    };
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink::new(format, level, writer(server.log_file.as_deref())?))];
+    if let Some(path) = &server.xferlog_file {
+        sinks.push(Box::new(XferlogSink::new(writer(Some(path))?)));
+    }
+    Ok(sinks)
+}
+
+/// A log in a file, or on standard error.
+fn writer(path: Option<&Path>) -> Result<LineWriter, String> {
+    let Some(path) = path.map(Path::to_owned) else {
+        return LineWriter::start(Box::new(|| Ok(Box::new(io::stderr())))).map_err(|error| error.to_string());
+    };
+    let shown = path.display().to_string();
+    let open = move || -> io::Result<Box<dyn io::Write + Send>> { Ok(Box::new(io::BufWriter::new(open_log(&path)?))) };
+    LineWriter::start(Box::new(open)).map_err(|error| format!("cannot open the log {shown}: {error}"))
+}
+
+#[expect(clippy::disallowed_methods, reason = "logs are the service's own files, not a volume's")]
+fn open_log(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+    file.flush()?;
+    Ok(file)
+}
