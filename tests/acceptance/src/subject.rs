@@ -83,9 +83,11 @@ pub struct Setup {
     pub passive_ports: Option<(u16, u16)>,
     /// The directory to serve; a new one when `None`.
     pub root: Option<PathBuf>,
-    /// Lines for Wharf's configuration file, given as `key = value` below their `[section]`.
-    /// When there are any, Wharf is started with `--config`; no other server looks at them.
+    /// Wharf's configuration file; none when empty. No other server looks at it.
     pub wharf: &'static str,
+    /// Serve a new tmpfs of this size (`mount`'s syntax), which only Wharf sees: a disk that can be
+    /// filled. Needs root.
+    pub tmpfs: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -98,6 +100,7 @@ impl Default for Setup {
             passive_ports: None,
             root: None,
             wharf: "",
+            tmpfs: None,
         }
     }
 }
@@ -148,6 +151,11 @@ impl Server {
             kind: setup.kind,
         };
         server.wait_until_it_greets();
+        if setup.tmpfs.is_some() {
+            // Seen through the server's own mount namespace.
+            let inside = server.root.strip_prefix("/").expect("an absolute path");
+            server.root = PathBuf::from(format!("/proc/{}/root", server.process())).join(inside);
+        }
         server
     }
 
@@ -413,6 +421,8 @@ fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) ->
     };
     let mut command = if launch.accounts {
         isolated(&launch.command, scratch, root)
+    } else if let Some(size) = setup.tmpfs {
+        over_tmpfs(&launch.command, size, root)
     } else {
         launch.command
     };
@@ -487,6 +497,18 @@ exec "$@""#;
         "--mount-proc",
     ]);
     command.args(["sh", "-c", script, "sh"]).arg(&etc);
+    command.arg(server.get_program()).args(server.get_args());
+    command
+}
+
+/// Wraps a server into a mount namespace in which `root` is a tmpfs; the process stays the same one.
+fn over_tmpfs(server: &Command, size: &str, root: &Path) -> Command {
+    let script = r#"mount -t tmpfs -o "$1" tmpfs "$2" && shift 2 && exec "$@""#;
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]);
+    command
+        .arg(format!("size={size},mode=755,uid={UID},gid={UID}"))
+        .arg(root);
     command.arg(server.get_program()).args(server.get_args());
     command
 }
