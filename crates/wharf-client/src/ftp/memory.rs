@@ -1,0 +1,42 @@
+//! What was learnt about a server, shared by all sessions with it.
+//!
+//! So only the first session asks FEAT, and only the first data connection pays for a broken EPSV.
+
+use std::sync::{Mutex, PoisonError};
+
+use wharf_proto::ftp::client::Capabilities;
+
+/// Whether something works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Works {
+    #[default]
+    Unknown,
+    Yes,
+    No,
+}
+
+/// What is known.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Knowledge {
+    pub(crate) capabilities: Option<Capabilities>,
+    pub(crate) extended_passive: Works,
+    /// Any passive connection.
+    pub(crate) passive: Works,
+    pub(crate) facts_list: Works,
+    /// The way to set a time that was not refused, once found; `No` when none works.
+    pub(crate) set_time: Works,
+}
+
+/// The memory of one site.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(Mutex<Knowledge>);
+
+impl Memory {
+    pub(crate) fn recall<T>(&self, read: impl FnOnce(&Knowledge) -> T) -> T {
+        read(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn learn(&self, write: impl FnOnce(&mut Knowledge)) {
+        write(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}

@@ -1,0 +1,122 @@
+//! Choices that hold for all work with a site.
+
+use std::{fmt, time::Duration};
+
+use zeroize::Zeroizing;
+
+/// A password: wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<Vec<u8>>);
+
+impl Secret {
+    /// Takes a password.
+    #[must_use]
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(bytes.into()))
+    }
+
+    /// The password itself.
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+/// Who logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user.
+    pub user: Vec<u8>,
+    /// The password.
+    pub password: Secret,
+}
+
+impl Credentials {
+    /// Nobody in particular (RFC 1635): a password that is a mail address by form.
+    #[must_use]
+    pub fn anonymous() -> Self {
+        Self {
+            user: b"anonymous".to_vec(),
+            password: Secret::new(*b"wharf@"),
+        }
+    }
+}
+
+/// Who opens data connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DataMode {
+    /// The client; the server when that fails.
+    #[default]
+    Auto,
+    /// The client only (EPSV, PASV).
+    Passive,
+    /// The server only (EPRT, PORT).
+    Active,
+}
+
+/// Which addresses of a host are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// All.
+    #[default]
+    Any,
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+/// How a finished transfer is checked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// The size always, a hash when the server offers one.
+    #[default]
+    Auto,
+    /// The size.
+    Size,
+    /// A hash; a server without one is an error.
+    Hash,
+    /// Only what the server says.
+    None,
+}
+
+/// Choices; the defaults suit most.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who opens data connections.
+    pub data_mode: DataMode,
+    /// Which addresses are used.
+    pub family: Family,
+    /// Time to open a connection, control or data. Default 10 s.
+    pub connect_timeout: Duration,
+    /// Time without an octet or a reply. Default 60 s.
+    pub idle_timeout: Duration,
+    /// Attempts after the first. Default 3.
+    pub retries: u32,
+    /// How a transfer is checked.
+    pub verify: Verify,
+    /// Go on with a partial file that an earlier run left.
+    pub resume: bool,
+    /// Sessions at once, at least 1. Default 4.
+    pub parallel: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            data_mode: DataMode::Auto,
+            family: Family::Any,
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            retries: 3,
+            verify: Verify::Auto,
+            resume: false,
+            parallel: 4,
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! URLs of sites and places on them (RFC 1738 3.2, RFC 3986).
+//!
+//! An FTP URL is a list of *segments*: one CWD for each but the last, each percent-decoded on its own,
+//! so `%2F` is a byte of a name and a leading `%2F` means the server's root. Segments are never glued
+//! into a path here. A decoded CR, LF or NUL is refused before anything is sent (command injection); a
+//! password is never shown.
+
+use std::{fmt, net::Ipv6Addr};
+
+use thiserror::Error;
+
+use crate::options::Secret;
+
+/// Why a text is no usable URL.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum UrlError {
+    /// No `scheme://`.
+    #[error("expected a URL such as ftp://host/path, got {0:?}")]
+    NoScheme(String),
+    /// A scheme that is not spoken.
+    #[error("{0}:// is not spoken by this version; supported is ftp://")]
+    Scheme(String),
+    /// No host.
+    #[error("the URL names no host; expected ftp://host/path")]
+    NoHost,
+    /// A host that cannot be one.
+    #[error("{0:?} is not a host name, an IPv4 address or an IPv6 address in brackets")]
+    Host(String),
+    /// A port that is none.
+    #[error("port {0:?} is not a number from 1 to 65535")]
+    Port(String),
+    /// `%` without two hexadecimal digits.
+    #[error("a % in a URL is followed by two hexadecimal digits; write %25 for the sign itself")]
+    Percent,
+    /// CR, LF or NUL after decoding.
+    #[error(
+        "the URL holds a line end or NUL, which FTP cannot say and which could smuggle commands"
+    )]
+    Forbidden,
+    /// `;type=` with another value than a, i or d.
+    #[error(";type= is a (text), i (binary) or d (listing), not {0:?}")]
+    Type(String),
+}
+
+/// How a URL wants its object (RFC 1738 3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum UrlType {
+    /// `;type=a`.
+    Text,
+    /// `;type=i`.
+    Image,
+    /// `;type=d`.
+    Listing,
+}
+
+/// A server, and who logs in when the URL says so.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Site {
+    /// Name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// The user, decoded.
+    pub user: Option<Vec<u8>>,
+    /// The password, decoded.
+    pub password: Option<Secret>,
+}
+
+/// A place on a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The server.
+    pub site: Site,
+    /// Decoded segments; none for the directory after login. The first is `/` or begins with `/` when
+    /// the URL starts at the root.
+    pub segments: Vec<Vec<u8>>,
+    /// Whether the URL ended in `/` (or names no path): a directory is meant.
+    pub directory: bool,
+    /// `;type=`.
+    pub kind: Option<UrlType>,
+}
+
+/// TCP port of `ftp://`.
+pub const FTP_PORT: u16 = 21;
+
+impl Location {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`UrlError`].
+    pub fn parse(url: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = url
+            .split_once("://")
+            .ok_or_else(|| UrlError::NoScheme(redacted(url)))?;
+        if !scheme.eq_ignore_ascii_case("ftp") {
+            return Err(UrlError::Scheme(scheme.to_ascii_lowercase()));
+        }
+        let (authority, path) = match rest.find(['/', '?', '#']) {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let (user_info, host_port) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        let (user, password) = match user_info
+            .map(|text| text.split_once(':').unwrap_or((text, "\0")))
+        {
+            None => (None, None),
+            Some((user, "\0")) => (Some(decode(user)?), None),
+            Some((user, password)) => (Some(decode(user)?), Some(Secret::new(decode(password)?))),
+        };
+        let (host, port) = host_and_port(host_port)?;
+        let site = Site {
+            host,
+            port,
+            user: user.filter(|user| !user.is_empty()),
+            password,
+        };
+        let (path, kind) = split_type(path)?;
+        let (segments, directory) = segments(path)?;
+        Ok(Self {
+            site,
+            segments,
+            directory,
+            kind,
+        })
+    }
+
+    /// Whether a text looks like a URL rather than like a local path.
+    #[must_use]
+    pub fn looks_like_url(text: &str) -> bool {
+        text.split_once("://").is_some_and(|(scheme, _)| {
+            !scheme.is_empty()
+                && scheme
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+        })
+    }
+
+    /// The last segment: the name of the object in its directory.
+    #[must_use]
+    pub fn name(&self) -> Option<&[u8]> {
+        self.segments.last().map(Vec::as_slice)
+    }
+
+    /// The segments before the last.
+    #[must_use]
+    pub fn parents(&self) -> &[Vec<u8>] {
+        self.segments
+            .split_last()
+            .map_or(&[], |(_, parents)| parents)
+    }
+
+    /// The place of that name below this one.
+    #[must_use]
+    pub fn child(&self, name: &[u8], directory: bool) -> Self {
+        let mut segments = self.segments.clone();
+        segments.push(name.to_vec());
+        Self {
+            site: self.site.clone(),
+            segments,
+            directory,
+            kind: None,
+        }
+    }
+}
+
+/// The URL, with the password masked.
+impl fmt::Display for Location {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.site)?;
+        for (index, segment) in self.segments.iter().enumerate() {
+            // A first segment `/etc` was written `%2Fetc`.
+            let plain = if index == 0 && segment == b"/" {
+                &b"/"[..]
+            } else {
+                segment
+            };
+            formatter.write_str("/")?;
+            encode(plain, formatter)?;
+        }
+        if self.directory {
+            formatter.write_str("/")?;
+        }
+        formatter.write_str(match self.kind {
+            Some(UrlType::Text) => ";type=a",
+            Some(UrlType::Image) => ";type=i",
+            Some(UrlType::Listing) => ";type=d",
+            None => "",
+        })
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ftp://")?;
+        if let Some(user) = &self.user {
+            encode(user, formatter)?;
+            formatter.write_str(if self.password.is_some() {
+                ":***@"
+            } else {
+                "@"
+            })?;
+        }
+        if self.host.contains(':') {
+            write!(formatter, "[{}]", self.host)?;
+        } else {
+            formatter.write_str(&self.host)?;
+        }
+        if self.port != FTP_PORT {
+            write!(formatter, ":{}", self.port)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Site({self})")
+    }
+}
+
+/// What of a text may be shown: nothing that could be a password.
+fn redacted(text: &str) -> String {
+    text.rsplit_once('@')
+        .map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"))
+}
+
+fn host_and_port(text: &str) -> Result<(String, u16), UrlError> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, behind) = rest
+                .split_once(']')
+                .ok_or_else(|| UrlError::Host(text.to_owned()))?;
+            // A zone (RFC 6874) is `%25eth0`; the address in front of it must be one.
+            let decoded = host.replace("%25", "%");
+            let address = decoded.split('%').next().unwrap_or_default();
+            if address.parse::<Ipv6Addr>().is_err() {
+                return Err(UrlError::Host(text.to_owned()));
+            }
+            let port = match behind.strip_prefix(':') {
+                Some(port) => Some(port),
+                None if behind.is_empty() => None,
+                None => return Err(UrlError::Host(text.to_owned())),
+            };
+            (decoded, port)
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host.to_owned(), Some(port)),
+            None => (text.to_owned(), None),
+        },
+    };
+    if host.is_empty() {
+        return Err(UrlError::NoHost);
+    }
+    if !host
+        .chars()
+        .all(|c| c.is_alphanumeric() || "-._:%".contains(c))
+    {
+        return Err(UrlError::Host(host));
+    }
+    let port = match port {
+        None | Some("") => FTP_PORT,
+        Some(digits) => match digits.parse() {
+            Ok(port) if port > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => port,
+            _ => return Err(UrlError::Port(digits.to_owned())),
+        },
+    };
+    Ok((host, port))
+}
+
+fn split_type(path: &str) -> Result<(&str, Option<UrlType>), UrlError> {
+    let Some(at) = path.to_ascii_lowercase().rfind(";type=") else {
+        return Ok((path, None));
+    };
+    let (front, value) = path.split_at(at);
+    let value = value.get(6..).unwrap_or_default();
+    if value.contains('/') {
+        return Ok((path, None));
+    }
+    let kind = match value.to_ascii_lowercase().as_str() {
+        "a" => UrlType::Text,
+        "i" => UrlType::Image,
+        "d" => UrlType::Listing,
+        _ => return Err(UrlError::Type(value.to_owned())),
+    };
+    Ok((front, Some(kind)))
+}
+
+fn segments(path: &str) -> Result<(Vec<Vec<u8>>, bool), UrlError> {
+    let Some(path) = path.strip_prefix('/') else {
+        // `ftp://host?x`: FTP has no query; the text belongs to the name.
+        return Ok(if path.is_empty() {
+            (Vec::new(), true)
+        } else {
+            (vec![decode(path)?], false)
+        });
+    };
+    let mut found = Vec::new();
+    // `ftp://host//etc` means the root, as curl has it.
+    if path.starts_with('/') {
+        found.push(b"/".to_vec());
+    }
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        found.push(decode(part)?);
+    }
+    Ok((found, path.is_empty() || path.ends_with('/')))
+}
+
+/// Undoes percent-encoding once.
+fn decode(text: &str) -> Result<Vec<u8>, UrlError> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let mut digit = || {
+            bytes
+                .next()
+                .and_then(|b| char::from(b).to_digit(16))
+                .and_then(|d| u8::try_from(d).ok())
+        };
+        match (digit(), digit()) {
+            (Some(high), Some(low)) => out.push(high * 16 + low),
+            _ => return Err(UrlError::Percent),
+        }
+    }
+    if out.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        return Err(UrlError::Forbidden);
+    }
+    Ok(out)
+}
+
+fn encode(bytes: &[u8], formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(byte) {
+            write!(formatter, "{}", char::from(*byte))?;
+        } else {
+            write!(formatter, "%{byte:02X}")?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(url: &str) -> Location {
+        Location::parse(url).unwrap()
+    }
+
+    fn texts(location: &Location) -> Vec<&str> {
+        location
+            .segments
+            .iter()
+            .map(|s| std::str::from_utf8(s).unwrap())
+            .collect()
+    }
+
+    /// RFC 1738 3.2.2.
+    #[test]
+    fn path_is_a_list_of_segments_each_decoded_alone() {
+        let location = parse("ftp://h/a%2Fb/c%20d/e");
+        assert_eq!(texts(&location), ["a/b", "c d", "e"]);
+        assert_eq!(texts(&parse("ftp://h/%2Fetc/motd")), ["/etc", "motd"]);
+        assert_eq!(texts(&parse("ftp://h//etc/motd")), ["/", "etc", "motd"]);
+        assert!(
+            parse("ftp://h").directory
+                && parse("ftp://h/").directory
+                && parse("ftp://h/a/").directory
+        );
+        assert!(!parse("ftp://h/a").directory);
+    }
+
+    #[test]
+    fn user_password_host_and_port_are_told_apart() {
+        let location = parse("ftp://ann%40x:p%3Aw@h:w@example.org:2121/x;type=A");
+        assert_eq!(location.site.user.as_deref(), Some(&b"ann@x"[..]));
+        assert_eq!(
+            location.site.password.as_ref().unwrap().expose(),
+            b"p:w@h:w"
+        );
+        assert_eq!(
+            (location.site.host.as_str(), location.site.port),
+            ("example.org", 2121)
+        );
+        assert_eq!(
+            (texts(&location), location.kind),
+            (vec!["x"], Some(UrlType::Text))
+        );
+    }
+
+    #[test]
+    fn ipv6_stands_in_brackets() {
+        let site = parse("ftp://[2001:db8::1]:2121/").site;
+        assert_eq!((site.host.as_str(), site.port), ("2001:db8::1", 2121));
+        assert_eq!(parse("ftp://[fe80::1%25eth0]/").site.host, "fe80::1%eth0");
+        assert!(matches!(
+            Location::parse("ftp://[nonsense]/"),
+            Err(UrlError::Host(_))
+        ));
+        assert!(matches!(
+            Location::parse("ftp://[::1/"),
+            Err(UrlError::Host(_))
+        ));
+    }
+
+    #[test]
+    fn password_is_masked_in_display_and_debug() {
+        let location = parse("ftp://ann:s3cret@h:2121/a%20b/c");
+        assert_eq!(location.to_string(), "ftp://ann:***@h:2121/a%20b/c");
+        assert!(!format!("{location:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn what_is_shown_is_read_back_the_same() {
+        for url in [
+            "ftp://h/",
+            "ftp://h/a/",
+            "ftp://[::1]:21/x",
+            "ftp://u@h/%2Fetc/a%2Fb;type=d",
+            "ftp://h//etc",
+        ] {
+            let location = parse(url);
+            assert_eq!(parse(&location.to_string()), location, "{url}");
+        }
+    }
+
+    /// Command injection: curl's CVE-2012-0036.
+    #[test]
+    fn decoded_line_ends_and_nul_are_refused() {
+        for url in [
+            "ftp://h/a%0d%0aDELE%20b",
+            "ftp://h/a%00",
+            "ftp://u%0a@h/",
+            "ftp://u:p%0d@h/",
+            "ftp://h/a\nb",
+        ] {
+            assert_eq!(Location::parse(url), Err(UrlError::Forbidden), "{url}");
+        }
+    }
+
+    #[test]
+    fn other_schemes_are_named() {
+        assert_eq!(
+            Location::parse("sftp://h/"),
+            Err(UrlError::Scheme("sftp".into()))
+        );
+        assert!(matches!(Location::parse("h/x"), Err(UrlError::NoScheme(_))));
+        assert_eq!(Location::parse("ftp://"), Err(UrlError::NoHost));
+        assert!(matches!(
+            Location::parse("ftp://h:0/"),
+            Err(UrlError::Port(_))
+        ));
+        assert!(matches!(
+            Location::parse("ftp://h:+21/"),
+            Err(UrlError::Port(_))
+        ));
+        assert_eq!(Location::parse("ftp://h/%zz"), Err(UrlError::Percent));
+        assert!(matches!(
+            Location::parse("ftp://h/a;type=x"),
+            Err(UrlError::Type(_))
+        ));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in ".{0,60}") {
+            let _ = Location::parse(&text);
+            let _ = Location::parse(&format!("ftp://{text}"));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A remote file as a stream: to standard output, into a pipe.
+//!
+//! What was given out cannot be taken back, so nothing is given twice: a broken transfer goes on by
+//! REST at the octet after the last one, and the size is compared in the end.
+
+use wharf_proto::ftp::{Pathname, client::Request, server::Representation};
+use wharf_transfer::{Transform, buffer};
+
+use super::{Transferred, Verified, get::FromWire, partial};
+use crate::{
+    Error, Kind, Location, Pool, Result, Step, Verify,
+    ftp::{Session, read_within},
+    site::UrlType,
+};
+
+/// Gives a file's octets to `sink`, in order and once; `sink` may block.
+///
+/// # Errors
+/// [`Error`]; one of the sink ends it at once.
+pub async fn cat(
+    pool: &Pool,
+    source: &Location,
+    sink: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
+) -> Result<Transferred> {
+    let mut given = 0;
+    let mut retry = pool.retry();
+    loop {
+        let mut lease = pool.lease().await?;
+        match attempt(pool, lease.session()?, source, &mut given, sink).await {
+            Ok(verified) => {
+                return Ok(Transferred {
+                    size: given,
+                    kept: 0,
+                    verified,
+                });
+            }
+            Err(error) if source.kind == Some(UrlType::Text) && given > 0 => return Err(error),
+            Err(error) => {
+                drop(lease);
+                retry.after(error).await?;
+            }
+        }
+    }
+}
+
+async fn attempt(
+    pool: &Pool,
+    session: &mut Session,
+    source: &Location,
+    given: &mut u64,
+    sink: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
+) -> Result<Verified> {
+    let name = source
+        .name()
+        .ok_or_else(|| {
+            Error::new(
+                Step::Command,
+                Kind::Usage,
+                format!("{source} names no file"),
+            )
+        })?
+        .to_vec();
+    session.go_to(source.parents()).await?;
+    let mut text = (source.kind == Some(UrlType::Text)).then(FromWire::default);
+    session
+        .represent(if text.is_some() {
+            Representation::Ascii
+        } else {
+            Representation::Image
+        })
+        .await?;
+    let told = if text.is_some() {
+        None
+    } else {
+        session.size(&name).await?
+    };
+    let what = format!("cannot fetch {source}");
+    let request = Request::Retrieve {
+        path: Pathname::new(name),
+        offset: *given,
+    };
+    let mut running = session.begin(request, &what).await?;
+    let size = told.or_else(|| running.announced.filter(|_| *given == 0 && text.is_none()));
+    let limit = pool.options().idle_timeout;
+    let mut piece = buffer::borrow();
+    piece.resize(buffer::BUFFER_SIZE, 0);
+    let mut changed = Vec::new();
+    let read = loop {
+        let count = match read_within(&mut running.stream, &mut piece, limit).await {
+            Ok(0) => break Ok(()),
+            Ok(count) => count,
+            Err(error) => break Err(error),
+        };
+        let bytes = piece.get(..count).unwrap_or_default();
+        let out = match &mut text {
+            Some(text) => {
+                changed.clear();
+                text.apply(bytes, &mut changed);
+                changed.as_slice()
+            }
+            None => bytes,
+        };
+        if let Err(error) = sink(out) {
+            session.give_up();
+            return Err(Error::local("cannot write", &error));
+        }
+        *given += out.len() as u64;
+    };
+    buffer::give_back(piece);
+    session.end(running.finish(), &what).await?;
+    read.map_err(|error| {
+        Error::new(
+            Step::Transfer,
+            Kind::Data,
+            format!("the data connection broke: {error}"),
+        )
+        .retryable()
+    })?;
+    if let Some(text) = &mut text {
+        changed.clear();
+        text.finish(&mut changed);
+        sink(&changed).map_err(|error| Error::local("cannot write", &error))?;
+    }
+    match size.filter(|_| pool.options().verify != Verify::None) {
+        Some(size) if size != *given => Err(partial(&what, *given, size)),
+        Some(_) => Ok(Verified::Size),
+        None => Ok(Verified::Closed),
+    }
+}

@@ -1,0 +1,578 @@
+//! Downloads: into a part file, resumed from what is proved, renamed when whole.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::time::timeout;
+use wharf_proto::ftp::{
+    Pathname,
+    client::Request,
+    listing::parse::{Entry, Kind as EntryKind, Precision},
+    server::Representation,
+};
+use wharf_transfer::{Algorithm, Flow, Meter, Target, Transform, guard_against_stall};
+
+use super::{LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error, partial};
+use crate::{
+    Error, Kind, Location, Pool, Result, Step, Subject, Verify,
+    ftp::{Running, Session, read_within},
+    local::{Facts, Held, Local, Names, Sidecar, blocking, facts},
+    site::UrlType,
+};
+
+/// What shall be fetched, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// The remote file.
+    pub source: Location,
+    /// The local file.
+    pub target: PathBuf,
+    /// What a listing told of it; spares a question.
+    pub known: Option<Entry>,
+}
+
+/// Fetches one file; tries again as the pool's options say.
+///
+/// # Errors
+/// [`Error`]; the part file stays for the next run unless it is proved worthless.
+pub async fn get(pool: &Pool, download: &Download) -> Result<Transferred> {
+    let id = pool.next_transfer();
+    let meter = Arc::new(Meter::new());
+    let mut work = Work {
+        pool,
+        download,
+        meter,
+        id,
+        resume: pool.options().resume,
+        told: false,
+    };
+    let mut retry = pool.retry();
+    let result = loop {
+        match work.attempt().await {
+            Ok(done) => break Ok(done),
+            Err(error) => {
+                work.resume = !error.starts_over();
+                if let Err(error) = retry.after(error).await {
+                    break Err(error);
+                }
+            }
+        }
+    };
+    pool.observer()
+        .finished(id, &download.source.to_string(), &result);
+    result
+}
+
+struct Work<'a> {
+    pool: &'a Pool,
+    download: &'a Download,
+    meter: Arc<Meter>,
+    id: crate::TransferId,
+    resume: bool,
+    told: bool,
+}
+
+/// What the source is known to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Known {
+    size: Option<u64>,
+    /// Unix seconds, exact to the second.
+    mtime: Option<i64>,
+}
+
+impl Work<'_> {
+    async fn attempt(&mut self) -> Result<Transferred> {
+        let mut lease = self.pool.lease().await?;
+        let session = lease.session()?;
+        let source = &self.download.source;
+        let name = source
+            .name()
+            .ok_or_else(|| {
+                Error::new(
+                    Step::Command,
+                    Kind::Usage,
+                    format!("{source} names no file"),
+                )
+            })?
+            .to_vec();
+        session.go_to(source.parents()).await?;
+        if source.kind == Some(UrlType::Text) {
+            return self.attempt_text(session, &name).await;
+        }
+        session.represent(Representation::Image).await?;
+        let known = self.look(session, &name).await?;
+        let names = Names::of(&self.download.target).map_err(|error| {
+            Error::local(&format!("{}", self.download.target.display()), &error)
+        })?;
+        if self.resume
+            && let Some(done) = self.already_there(session, &name, known).await?
+        {
+            return Ok(done);
+        }
+        let part = self.open_part(&names).await?;
+        let result = self.fetch(session, &name, known, &names, &part).await;
+        match &result {
+            Err(error) if error.starts_over() => {
+                let discarded = names.clone();
+                blocking("cannot remove the part file", move || discarded.discard()).await?;
+            }
+            Err(_) => note_progress(names, part, source.to_string(), known).await,
+            Ok(_) => {}
+        }
+        result
+    }
+
+    async fn look(&self, session: &mut Session, name: &[u8]) -> Result<Known> {
+        let entry = match &self.download.known {
+            Some(entry) if entry.size.is_some() && entry.kind == EntryKind::File => entry.clone(),
+            _ => match session.facts(name).await {
+                // A server may hide a file from listings and still send it.
+                Err(error) if error.kind() == Kind::NotFound && error.code().is_none() => {
+                    Entry::named(name, EntryKind::Other)
+                }
+                other => other?,
+            },
+        };
+        if entry.kind == EntryKind::Directory {
+            let text = format!("{} is a directory", self.download.source);
+            return Err(Error::new(Step::Command, Kind::Usage, text).hint("use -r to fetch a tree"));
+        }
+        let exact = entry
+            .modified
+            .filter(|modified| modified.precision == Precision::Second);
+        Ok(Known {
+            size: entry.size,
+            mtime: exact.map(|modified| modified.seconds),
+        })
+    }
+
+    /// With `-c`: the target stands there with the same size and time, and the same hash if one is
+    /// offered.
+    async fn already_there(
+        &self,
+        session: &mut Session,
+        name: &[u8],
+        known: Known,
+    ) -> Result<Option<Transferred>> {
+        let target = self.download.target.clone();
+        let found = blocking("cannot look at the target", move || facts(&target)).await?;
+        let Some(Facts {
+            file: true,
+            size,
+            modified,
+            ..
+        }) = found
+        else {
+            return Ok(None);
+        };
+        let same_time = known.mtime.is_some_and(|mtime| mtime == modified);
+        if known.size != Some(size) || !same_time {
+            return Ok(None);
+        }
+        let target = self.download.target.clone();
+        let file = blocking("cannot read the target", move || Local::open(&target)).await?;
+        match self.check_hash(session, name, &file, size).await {
+            Ok(verified) => Ok(Some(Transferred {
+                size,
+                kept: size,
+                verified,
+            })),
+            Err(error) if error.kind() == Kind::Differs => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn open_part(&self, names: &Names) -> Result<Local> {
+        let path = names.part.clone();
+        blocking(&format!("cannot write {}", path.display()), move || {
+            Local::open_part(&path)
+        })
+        .await
+    }
+
+    async fn fetch(
+        &mut self,
+        session: &mut Session,
+        name: &[u8],
+        known: Known,
+        names: &Names,
+        part: &Local,
+    ) -> Result<Transferred> {
+        let held = if self.resume {
+            self.proved(names, part, known).await?
+        } else {
+            0
+        };
+        let what = format!("cannot fetch {}", self.download.source);
+        let overlap = held.min(OVERLAP);
+        let start = held - overlap;
+        let request = |offset| Request::Retrieve {
+            path: Pathname::from(name),
+            offset,
+        };
+        let mut running = match session.begin(request(start), &what).await {
+            // REST is refused: from the start, then.
+            Err(error)
+                if start > 0
+                    && session.is_usable()
+                    && matches!(error.code(), Some(500..=504 | 554)) =>
+            {
+                return Err(error.from_zero());
+            }
+            other => other?,
+        };
+        let known = Known {
+            size: known
+                .size
+                .or_else(|| running.announced.filter(|_| start == 0)),
+            ..known
+        };
+        if held > 0
+            && !self
+                .overlap_agrees(&mut running, part, start, overlap)
+                .await?
+        {
+            session.abort(running).await;
+            let text = format!(
+                "{}: what was fetched before does not fit what the server has now",
+                self.download.source
+            );
+            return Err(Error::new(Step::Verify, Kind::Differs, text)
+                .because("D75", ["it is fetched anew"])
+                .from_zero());
+        }
+        self.write_sidecar(names, known).await?;
+        let cut = part.clone();
+        blocking("cannot cut the part file", move || cut.cut(held)).await?;
+        self.tell_started(known.size, held);
+        let total = self
+            .receive(session, running, part, held, known, &what)
+            .await?;
+        if let Some(size) = known
+            .size
+            .filter(|_| self.pool.options().verify != Verify::None)
+            && total != size
+        {
+            return Err(partial(&what, total, size));
+        }
+        let verified = self.verify(session, name, part, total, known).await?;
+        self.keep_time(part, known).await?;
+        let names = names.clone();
+        blocking("cannot give the file its name", move || names.commit()).await?;
+        Ok(Transferred {
+            size: total,
+            kept: held,
+            verified,
+        })
+    }
+
+    fn tell_started(&mut self, total: Option<u64>, held: u64) {
+        if !self.told {
+            self.told = true;
+            let url = self.download.source.to_string();
+            let subject = Subject {
+                url: &url,
+                path: Some(&self.download.target),
+            };
+            self.pool
+                .observer()
+                .started(self.id, subject, total, held, &self.meter);
+        }
+    }
+
+    /// How many octets of the part may be gone on from: the sidecar names the same source, size and
+    /// time, and the part is what it was when the sidecar was written.
+    async fn proved(&self, names: &Names, part: &Local, known: Known) -> Result<u64> {
+        let url = self.download.source.to_string();
+        let (names, part) = (names.clone(), part.clone());
+        blocking("cannot read the part file", move || {
+            let Some(sidecar) = names.read_sidecar() else {
+                return Ok(0);
+            };
+            let octets = part.size()?;
+            let same =
+                sidecar.url == url && sidecar.size == known.size && sidecar.mtime == known.mtime;
+            if !same || octets == 0 || known.size.is_some_and(|size| octets > size) {
+                return Ok(0);
+            }
+            match sidecar.held {
+                Some(held) if held.octets == octets && holding(&part, octets)? != held => Ok(0),
+                _ => Ok(octets),
+            }
+        })
+        .await
+    }
+
+    async fn overlap_agrees(
+        &self,
+        running: &mut Running,
+        part: &Local,
+        start: u64,
+        overlap: u64,
+    ) -> Result<bool> {
+        let limit = self.pool.options().idle_timeout;
+        let length = usize::try_from(overlap).unwrap_or(usize::MAX);
+        let copy = part.clone();
+        let ours = blocking("cannot read the part file", move || {
+            copy.read_exact_at(start, length)
+        })
+        .await?;
+        let mut theirs = vec![0; length];
+        let mut filled = 0;
+        while let Some(rest) = theirs.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match read_within(&mut running.stream, rest, limit).await {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) => {
+                    let text = format!("the data connection broke: {error}");
+                    return Err(Error::new(Step::Transfer, Kind::Data, text).retryable());
+                }
+            }
+        }
+        Ok(filled == length && ours == theirs)
+    }
+
+    async fn write_sidecar(&self, names: &Names, known: Known) -> Result<()> {
+        let sidecar = Sidecar {
+            url: self.download.source.to_string(),
+            size: known.size,
+            mtime: known.mtime,
+            held: None,
+        };
+        let names = names.clone();
+        blocking("cannot write beside the part file", move || {
+            names.write_sidecar(&sidecar)
+        })
+        .await
+    }
+
+    /// Moves the octets; gives the length of the part afterwards.
+    async fn receive(
+        &self,
+        session: &mut Session,
+        mut running: Running,
+        part: &Local,
+        held: u64,
+        known: Known,
+        what: &str,
+    ) -> Result<u64> {
+        let limit = known
+            .size
+            .map_or(u64::MAX / 2, |size| size.saturating_sub(held));
+        let target = Target {
+            file: Arc::new(part.clone()),
+            offset: held,
+            limit,
+        };
+        let flow = Flow {
+            meter: &self.meter,
+            throttles: &[],
+        };
+        let idle = self.pool.options().idle_timeout;
+        let moved = guard_against_stall(
+            &self.meter,
+            idle,
+            wharf_transfer::receive(&target, &mut running.stream, flow, None),
+        )
+        .await;
+        let moved = match moved {
+            Ok(moved) => moved,
+            Err(error @ wharf_transfer::Error::Stream(_)) => {
+                // The server's own words on the break are worth more than "reset by peer".
+                let ended = running.finish();
+                let told = timeout(LAST_WORDS, session.end(ended, what)).await;
+                return Err(match told {
+                    Ok(Err(refusal)) => refusal,
+                    _ => flow_error(error),
+                });
+            }
+            Err(error) => {
+                session.abort(running).await;
+                return Err(flow_error(error));
+            }
+        };
+        let whole = known.size == Some(held + moved);
+        match session.end(running.finish(), what).await {
+            // D53: everything is here; only the word is missing.
+            Err(error)
+                if whole
+                    && matches!(error.kind(), Kind::TimedOut | Kind::Protocol)
+                    && error.code().is_none() =>
+            {
+                session.give_up();
+                session.note("the server did not confirm the transfer; the size agrees");
+            }
+            other => other?,
+        }
+        Ok(held + moved)
+    }
+
+    async fn verify(
+        &self,
+        session: &mut Session,
+        name: &[u8],
+        part: &Local,
+        total: u64,
+        known: Known,
+    ) -> Result<Verified> {
+        let checked = match self.pool.options().verify {
+            Verify::None => return Ok(Verified::Closed),
+            Verify::Size => None,
+            Verify::Auto | Verify::Hash if session.is_usable() => {
+                match self.check_hash(session, name, part, total).await {
+                    // The file is here and its size agrees: a session that ends now is no failure.
+                    Err(error)
+                        if error.kind() != Kind::Differs
+                            && self.pool.options().verify == Verify::Auto =>
+                    {
+                        None
+                    }
+                    other => Some(other?),
+                }
+            }
+            _ => None,
+        };
+        match checked {
+            Some(verified @ Verified::Hash(_)) => Ok(verified),
+            _ if self.pool.options().verify == Verify::Hash => Err(Error::new(
+                Step::Verify,
+                Kind::Differs,
+                format!(
+                    "{}: the server offers no hash to compare with",
+                    self.download.source
+                ),
+            )
+            .hint("use --verify=auto or --verify=size")),
+            _ if known.size.is_some() => Ok(Verified::Size),
+            _ => Ok(Verified::Closed),
+        }
+    }
+
+    /// Compares with the server's hash, if it gives one.
+    async fn check_hash(
+        &self,
+        session: &mut Session,
+        name: &[u8],
+        file: &Local,
+        size: u64,
+    ) -> Result<Verified> {
+        if matches!(self.pool.options().verify, Verify::None | Verify::Size)
+            || session.offered_hash().is_none()
+        {
+            return Ok(Verified::Size);
+        }
+        let Some((algorithm, theirs)) = session.remote_hash(name).await? else {
+            return Ok(Verified::Size);
+        };
+        let ours = hash(file, algorithm, size).await?;
+        if ours == theirs {
+            Ok(Verified::Hash(algorithm))
+        } else {
+            Err(differs(
+                &self.download.source.to_string(),
+                algorithm,
+                &ours,
+                &theirs,
+            ))
+        }
+    }
+
+    async fn keep_time(&self, part: &Local, known: Known) -> Result<()> {
+        let Some(mtime) = known.mtime else {
+            return Ok(());
+        };
+        let part = part.clone();
+        blocking("cannot set the file's time", move || part.set_time(mtime)).await
+    }
+
+    /// `;type=a`: line ends become those of this system. Sizes cannot be compared, nothing is resumed.
+    async fn attempt_text(&mut self, session: &mut Session, name: &[u8]) -> Result<Transferred> {
+        session.represent(Representation::Ascii).await?;
+        let names = Names::of(&self.download.target).map_err(|error| {
+            Error::local(&format!("{}", self.download.target.display()), &error)
+        })?;
+        let part = self.open_part(&names).await?;
+        let cut = part.clone();
+        blocking("cannot cut the part file", move || cut.cut(0)).await?;
+        let what = format!("cannot fetch {}", self.download.source);
+        let mut running = session
+            .begin(
+                Request::Retrieve {
+                    path: Pathname::from(name),
+                    offset: 0,
+                },
+                &what,
+            )
+            .await?;
+        self.tell_started(None, 0);
+        let target = Target {
+            file: Arc::new(part.clone()),
+            offset: 0,
+            limit: u64::MAX / 2,
+        };
+        let flow = Flow {
+            meter: &self.meter,
+            throttles: &[],
+        };
+        let idle = self.pool.options().idle_timeout;
+        let mut text = FromWire::default();
+        let receive = wharf_transfer::receive(&target, &mut running.stream, flow, Some(&mut text));
+        guard_against_stall(&self.meter, idle, receive)
+            .await
+            .map_err(flow_error)?;
+        session.end(running.finish(), &what).await?;
+        let size = part
+            .size()
+            .map_err(|error| Error::local("cannot look at the part file", &error))?;
+        blocking("cannot give the file its name", move || names.commit()).await?;
+        Ok(Transferred {
+            size,
+            kept: 0,
+            verified: Verified::Closed,
+        })
+    }
+}
+
+/// Line ends of the wire become those of files here.
+#[derive(Default)]
+pub(super) struct FromWire(wharf_proto::ftp::ascii::Decoder);
+
+impl Transform for FromWire {
+    fn apply(&mut self, input: &[u8], output: &mut Vec<u8>) {
+        self.0.decode(input, output);
+    }
+
+    fn finish(&mut self, output: &mut Vec<u8>) {
+        self.0.finish(output);
+    }
+}
+
+/// The hash of the first `size` octets.
+pub(super) async fn hash(file: &Local, algorithm: Algorithm, size: u64) -> Result<String> {
+    let file = file.clone();
+    blocking("cannot read the local file", move || {
+        file.hash(algorithm, 0, size)
+    })
+    .await
+}
+
+fn holding(part: &Local, octets: u64) -> std::io::Result<Held> {
+    Ok(Held {
+        octets,
+        head: part.hash(Algorithm::Sha256, 0, octets.min(OVERLAP))?,
+        tail: part.hash(Algorithm::Sha256, octets.saturating_sub(OVERLAP), octets)?,
+    })
+}
+
+/// Records what the part holds, so that the next run can tell whether somebody else touched it. That it
+/// cannot be recorded costs only that certainty.
+async fn note_progress(names: Names, part: Local, url: String, known: Known) {
+    let _ = blocking("cannot write beside the part file", move || {
+        let Some(sidecar) = names.read_sidecar().filter(|sidecar| sidecar.url == url) else {
+            return Ok(());
+        };
+        debug_assert!(known.size.is_none() || sidecar.size == known.size);
+        let held = Some(holding(&part, part.size()?)?);
+        names.write_sidecar(&Sidecar { held, ..sidecar })
+    })
+    .await;
+}

@@ -1,0 +1,204 @@
+//! Single commands on names, each tried again where that does no harm.
+
+use wharf_proto::ftp::listing::parse::{Entry, Kind as EntryKind};
+
+use crate::{Error, Kind, Location, Pool, Result, Step};
+
+/// What is in a directory.
+///
+/// # Errors
+/// [`Error`].
+pub async fn list(pool: &Pool, place: &Location) -> Result<Vec<Entry>> {
+    let mut retry = pool.retry();
+    loop {
+        let attempt = async {
+            let mut lease = pool.lease().await?;
+            let session = lease.session()?;
+            session.go_to(&place.segments).await?;
+            session.list().await
+        };
+        match attempt.await {
+            Ok(entries) => return Ok(entries),
+            Err(error) => retry.after(error).await?,
+        }
+    }
+}
+
+/// What is known of one object; of the directory after login when the URL names nothing.
+///
+/// # Errors
+/// [`Error`].
+pub async fn stat(pool: &Pool, place: &Location) -> Result<Entry> {
+    let mut retry = pool.retry();
+    loop {
+        let attempt = async {
+            let mut lease = pool.lease().await?;
+            let session = lease.session()?;
+            let Some(name) = place.name().filter(|name| *name != b"/") else {
+                session.go_to(&place.segments).await?;
+                let path = session.current_directory().await?;
+                return Ok(Entry::named(&path, EntryKind::Directory));
+            };
+            session.go_to(place.parents()).await?;
+            let entry = session.facts(name).await?;
+            if place.directory && entry.kind == EntryKind::File {
+                let text = format!("{place}: a directory was named, a file is there");
+                return Err(Error::new(Step::Command, Kind::Usage, text));
+            }
+            Ok(entry)
+        };
+        match attempt.await {
+            Ok(entry) => return Ok(entry),
+            Err(error) => retry.after(error).await?,
+        }
+    }
+}
+
+/// Makes a directory; with `parents` those above it too, and one that is there already is fine.
+///
+/// # Errors
+/// [`Error`].
+pub async fn make_directory(pool: &Pool, place: &Location, parents: bool) -> Result<()> {
+    let mut lease = pool.lease().await?;
+    let session = lease.session()?;
+    if !parents {
+        let name = place.name().ok_or_else(|| nameless(place))?;
+        session.go_to(place.parents()).await?;
+        return session.make_directory(name).await;
+    }
+    // From the deepest that is there downwards.
+    let mut there = place.segments.len();
+    loop {
+        let upper = place.segments.get(..there).unwrap_or_default();
+        if session.is_directory(upper).await? {
+            break;
+        }
+        there = there.checked_sub(1).ok_or_else(|| nameless(place))?;
+    }
+    for depth in there..place.segments.len() {
+        let upper = place.segments.get(..depth).unwrap_or_default();
+        let Some(name) = place.segments.get(depth) else {
+            break;
+        };
+        session.go_to(upper).await?;
+        if let Err(error) = session.make_directory(name).await {
+            // Another session may have been faster.
+            let made = place.segments.get(..=depth).unwrap_or_default();
+            if !session.is_directory(made).await? {
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Renames; `to` is a place on the same site.
+///
+/// # Errors
+/// [`Error`].
+pub async fn rename(pool: &Pool, from: &Location, to: &Location) -> Result<()> {
+    let mut lease = pool.lease().await?;
+    let session = lease.session()?;
+    let (Some(old), Some(new)) = (from.name(), to.name()) else {
+        return Err(nameless(from));
+    };
+    session.go_to(to.parents()).await?;
+    if from.parents() == to.parents() {
+        return session.rename(old, new).await;
+    }
+    // The new name needs a path: the server's own words for that directory are the safest.
+    let mut target = session.current_directory().await?;
+    if !target.ends_with(b"/") {
+        target.push(b'/');
+    }
+    target.extend_from_slice(new);
+    session.go_to(from.parents()).await?;
+    session.rename(old, &target).await
+}
+
+/// Removes a file; with `recursive` a directory and everything below it. `told` hears each name that is
+/// gone.
+///
+/// # Errors
+/// [`Error`]; what was removed before stays removed.
+pub async fn remove(
+    pool: &Pool,
+    place: &Location,
+    recursive: bool,
+    told: &mut (dyn FnMut(&Location) + Send),
+) -> Result<()> {
+    let name = place.name().ok_or_else(|| nameless(place))?;
+    if recursive {
+        let mut lease = pool.lease().await?;
+        let session = lease.session()?;
+        session.go_to(place.parents()).await?;
+        // A link is removed, not what it leads to.
+        if session.facts(name).await?.kind == EntryKind::Directory {
+            drop(lease);
+            return remove_tree(pool, place, told).await;
+        }
+    }
+    let mut lease = pool.lease().await?;
+    let session = lease.session()?;
+    session.go_to(place.parents()).await?;
+    session.remove_file(name).await?;
+    told(place);
+    Ok(())
+}
+
+/// Depth first, with the path as the stack: what is held is one branch.
+async fn remove_tree(
+    pool: &Pool,
+    top: &Location,
+    told: &mut (dyn FnMut(&Location) + Send),
+) -> Result<()> {
+    let mut stack: Vec<(Location, Option<Vec<Entry>>)> = vec![(top.clone(), None)];
+    while let Some((place, entries)) = stack.pop() {
+        if stack.len() > super::DEPTH_LIMIT {
+            return Err(super::too_deep(&place));
+        }
+        let mut entries = match entries {
+            Some(entries) => entries,
+            None => list(pool, &place).await?,
+        };
+        let mut lease = pool.lease().await?;
+        let session = lease.session()?;
+        let mut below = None;
+        while let Some(entry) = entries.pop() {
+            if !entry.is_plain_name() {
+                let text = format!(
+                    "{place}: the server sent a name that is no name; nothing more is removed"
+                );
+                return Err(Error::new(Step::Listing, Kind::Protocol, text));
+            }
+            if entry.kind == EntryKind::Directory {
+                below = Some(place.child(&entry.name, true));
+                break;
+            }
+            session.go_to(&place.segments).await?;
+            session.remove_file(&entry.name).await?;
+            told(&place.child(&entry.name, false));
+        }
+        match below {
+            Some(below) => {
+                stack.push((place, Some(entries)));
+                stack.push((below, None));
+            }
+            None => {
+                let name = place.name().ok_or_else(|| nameless(&place))?;
+                session.go_to(place.parents()).await?;
+                session.remove_directory(name).await?;
+                told(&place);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nameless(place: &Location) -> Error {
+    Error::new(
+        Step::Command,
+        Kind::Usage,
+        format!("{place} names nothing below the site"),
+    )
+}
