@@ -31,6 +31,16 @@ REPLIES = [
 ]
 
 
+def spoken(lines, speaker):
+    """What one side says; a line that ends in `\\c` is not ended."""
+    out = b""
+    for line in lines:
+        if line.startswith(speaker):
+            text = line[2:].removeprefix(b" ")
+            out += unescape(text[:-2]) if text.endswith(b"\\c") else unescape(text) + b"\r\n"
+    return out
+
+
 def unescape(text):
     named = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"0": b"\0"}
 
@@ -50,11 +60,12 @@ def put(target, content):
 def main():
     for path in TRANSCRIPTS:
         lines = path.read_bytes().splitlines()
-        said = b"".join(unescape(line[2:].removeprefix(b" ")) + b"\r\n" for line in lines if line.startswith(b"C:"))
-        heard = b"".join(unescape(line[2:].removeprefix(b" ")) + b"\r\n" for line in lines if line.startswith(b"S:"))
+        said, heard = spoken(lines, b"C:"), spoken(lines, b"S:")
         put("ftp_command", b"\0" + said)
-        for choice in range(8):
-            put("ftp_server", bytes([choice]) + said)
+        # The last quarter chooses what the session answers.
+        login = b"" if b"USER" in said else b"USER anna\r\nPASS secret\r\n"
+        for choice in (0xF8, 0xFF, 7):
+            put("ftp_server", bytes([choice]) + login + said + bytes([5, 6, 1]) * (len(login + said) // 9))
         put("ftp_reply", heard)
         put("ftp_client", b"\3" + b"\0".join(bytes([20 + n]) + reply + b"\n" for n, reply in enumerate(heard.split(b"\n"))))
     for reply in REPLIES:
