@@ -19,6 +19,7 @@ pub mod proxy_header;
 pub mod registry;
 pub mod session;
 pub mod transfers;
+pub mod workers;
 
 pub use accounts::{ActiveAccount, Views};
 pub use admission::{Admission, AdmissionLimits, Lease, Turned};
@@ -28,4 +29,5 @@ pub use lockout::{Lockout, LockoutPolicy};
 pub use login::{LoginError, LoginFailure};
 pub use registry::{Ending, Record, Registry, SessionId};
 pub use session::{Guest, LoggedIn, Session};
+pub use workers::Workers;
 pub use transfers::{Abort, Outcome as TransferOutcome, Transfers};

@@ -19,6 +19,7 @@ use crate::{
     engine::unmapped,
     events::{Event, Level, Origin},
     proxy_header::{self, Parsed},
+    workers::Workers,
 };
 
 /// How many connections may wait to be accepted.
@@ -50,7 +51,7 @@ pub trait FrontEnd: Send + Sync + 'static {
     fn service(&self) -> &'static str;
 
     /// What somebody gets who is turned away at the door.
-    fn refusal(&self) -> &'static [u8];
+    fn refusal(&self) -> &[u8];
 
     /// Whether a client's urgent data shall come in line.
     fn urgent_in_line(&self) -> bool {
@@ -69,7 +70,7 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Opens a listening socket. An IPv6 wildcard takes IPv4 as well where the host allows it.
+    /// Opens a listening socket for one address family: an IPv6 wildcard takes no IPv4.
     ///
     /// # Errors
     /// The host's refusal (address in use, no right to the port).
@@ -79,7 +80,8 @@ impl Listener {
         let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
         sockopt::set_socket_reuseaddr(&socket, true)?;
         if address.is_ipv6() {
-            sockopt::set_ipv6_v6only(&socket, !address.ip().is_unspecified())?;
+            // One family per socket: `0.0.0.0` and `[::]` can then stand side by side on every host.
+            sockopt::set_ipv6_v6only(&socket, true)?;
         }
         sockopt::set_tcp_nodelay(&socket, true)?;
         sockopt::set_socket_keepalive(&socket, true)?;
@@ -108,6 +110,20 @@ impl Listener {
         front_end: Arc<F>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
+        self.serve_on(Arc::new(Workers::here()), engine, front_end, stop).await
+    }
+
+    /// As [`Listener::serve`], with the sessions on `workers`.
+    ///
+    /// # Errors
+    /// The reactor's refusal to watch the socket.
+    pub async fn serve_on<F: FrontEnd>(
+        self,
+        workers: Arc<Workers>,
+        engine: Arc<Engine>,
+        front_end: Arc<F>,
+        stop: impl Future<Output = ()> + Send,
+    ) -> io::Result<()> {
         let listener = TcpListener::from_std(self.socket)?;
         engine.tell(front_end.service(), &Event::Listening(self.address));
         let mut stop = std::pin::pin!(stop);
@@ -118,7 +134,7 @@ impl Listener {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, peer)) => welcome(&engine, &front_end, socket, unmapped(peer)),
+                Ok((socket, peer)) => welcome(&workers, &engine, &front_end, socket, unmapped(peer)),
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
                     let text = format!("cannot accept on {}: {error}; raise the limit of open files", self.address);
@@ -138,7 +154,13 @@ fn is_the_peers(error: &io::Error) -> bool {
     )
 }
 
-fn welcome<F: FrontEnd>(engine: &Arc<Engine>, front_end: &Arc<F>, socket: TcpStream, peer: SocketAddr) {
+fn welcome<F: FrontEnd>(
+    workers: &Workers,
+    engine: &Arc<Engine>,
+    front_end: &Arc<F>,
+    socket: TcpStream,
+    peer: SocketAddr,
+) {
     let Ok(bound) = socket.local_addr().map(unmapped) else { return };
     let is_proxy = engine.policy.load().proxies.iter().any(|proxy| proxy.contains(peer.ip()));
     if is_proxy {
@@ -163,8 +185,13 @@ fn welcome<F: FrontEnd>(engine: &Arc<Engine>, front_end: &Arc<F>, socket: TcpStr
         return;
     }
     let Some(lease) = admit(engine, &**front_end, &socket, peer.ip()) else { return };
-    let connection = Connection { socket, peer, local: bound, bound, lease };
-    tokio::spawn(Arc::clone(front_end).serve(connection));
+    // The thread that serves it watches it; this one forgets it.
+    let Ok(socket) = socket.into_std() else { return };
+    let front_end = Arc::clone(front_end);
+    workers.spawn(async move {
+        let Ok(socket) = TcpStream::from_std(socket) else { return };
+        front_end.serve(Connection { socket, peer, local: bound, bound, lease }).await;
+    });
 }
 
 fn admit<F: FrontEnd>(engine: &Engine, front_end: &F, socket: &TcpStream, peer: IpAddr) -> Option<Lease> {

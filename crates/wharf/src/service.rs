@@ -18,7 +18,7 @@ use tokio::{
 };
 use wharf_accounts::Store;
 use wharf_engine::{
-    Engine, Ending, Listener,
+    Engine, Ending, Listener, Workers,
     events::{Bus, Event, Format, Level, LineWriter, LogSink, Sink, XferlogSink},
 };
 use wharf_ftp::{FtpFrontEnd, advertised};
@@ -48,18 +48,22 @@ impl Service {
     pub(crate) fn run(self) -> Result<(), String> {
         let threads = self.config.server.threads;
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
+        // This thread is the first worker, and the one that hears signals and accepts.
+        let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|error| format!("cannot start threads: {error}"))?;
-        let result = runtime.block_on(self.serve());
+            .map_err(|error| format!("cannot start: {error}"))?;
+        let result = runtime.block_on(async {
+            let workers = Workers::start(threads.saturating_sub(1));
+            let workers = workers.map_err(|error| format!("cannot start threads: {error}"))?;
+            self.serve(Arc::new(workers)).await
+        });
         // A blocked disk call must not keep the process from ending.
         runtime.shutdown_timeout(Duration::from_secs(2));
         result
     }
 
-    async fn serve(self) -> Result<(), String> {
+    async fn serve(self, workers: Arc<Workers>) -> Result<(), String> {
         let Self { config, listeners, reread, ready } = self;
         let open = Arc::new(OpenVolumes::default());
         let store = Store::open(&config.account_store())
@@ -74,7 +78,8 @@ impl Service {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         for listener in listeners {
-            let serving = listener.serve(Arc::clone(&engine), Arc::clone(&ftp), told(stopped.clone()));
+            let (workers, engine, ftp) = (Arc::clone(&workers), Arc::clone(&engine), Arc::clone(&ftp));
+            let serving = listener.serve_on(workers, engine, ftp, told(stopped.clone()));
             tasks.push(tokio::spawn(async move {
                 // A listener that the reactor refuses leaves the others alone.
                 let _ = serving.await;
