@@ -6,8 +6,9 @@
 //! its action is open, further commands wait in a bounded queue.
 //!
 //! How to drive it: after each call of a `handle_*` take [`Server::poll_action`] and
-//! [`Server::poll_transmit`] in turns until neither gives anything. Each batch of `poll_transmit`
-//! wants a write of its own. [`Action::Close`] comes when everything before it was taken.
+//! [`Server::poll_transmit`] in turns until neither gives anything ([`Server::has_action`]): taking
+//! replies can make room for the next command. Each batch of `poll_transmit` wants a write of its
+//! own, also after [`Action::Close`], which is the last action.
 //!
 //! RFC 959, 1123 4.1, 2389, 2428, 2577, 3659.
 
@@ -225,7 +226,14 @@ impl Server {
         }
     }
 
-    /// The next thing to do.
+    /// Whether [`Self::poll_action`] has something to give. To be asked after the last
+    /// [`Self::poll_transmit`] and before waiting for the peer.
+    pub fn has_action(&self) -> bool {
+        self.action.is_some() || matches!(self.life, Life::Closing(_))
+    }
+
+    /// The next thing to do. [`Action::Close`] may come while replies are left: they are to be
+    /// taken and written before the connection is closed.
     pub fn poll_action(&mut self) -> Option<Action> {
         if let Some(action) = self.action.take() {
             if let Some(backlog) = &mut self.backlog {
@@ -235,7 +243,7 @@ impl Server {
             return Some(action);
         }
         match self.life {
-            Life::Closing(reason) if self.output.len() == 0 => {
+            Life::Closing(reason) => {
                 self.life = Life::Closed;
                 Some(Action::Close(reason))
             }

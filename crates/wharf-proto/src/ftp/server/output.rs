@@ -2,14 +2,15 @@
 //!
 //! A short reply lies inside of the machine, so that answering a command allocates nothing and an
 //! idle session owns no buffer; only what is longer goes to the heap, and leaves it once it is sent.
-//! What has to go out in a write of its own is closed with a NUL, a byte that no reply can hold:
-//! clients exist that take a segment for a reply and lose the second one in it (INT-50).
+//! What has to go out in a write of its own is closed with a NUL behind its line end, where neither a
+//! reply nor a Telnet answer can have one: clients exist that take a segment for a reply and lose the
+//! second one in it (INT-50).
 
 use crate::ftp::sink::Sink;
 
 /// Octets that need no heap.
 const INLINE: usize = 112;
-/// Ends a batch.
+/// Ends a batch, behind LF.
 const CUT: u8 = 0;
 
 /// Encoded replies in order, cut into batches.
@@ -36,7 +37,7 @@ impl Output {
         usize::from(self.inline_len) + self.heap.len() - self.sent
     }
 
-    /// What was put so far goes out in a write of its own.
+    /// What was put so far, a whole reply at its end, goes out in a write of its own.
     pub(super) fn cut(&mut self) {
         self.put(&[CUT]);
     }
@@ -52,7 +53,8 @@ impl Output {
         if pending.is_empty() {
             return false;
         }
-        let end = memchr::memchr(CUT, pending);
+        let end = memchr::memchr_iter(CUT, pending)
+            .find(|at| at.checked_sub(1).and_then(|before| pending.get(before)) == Some(&b'\n'));
         out.extend_from_slice(
             pending
                 .get(..end.unwrap_or(pending.len()))
@@ -109,14 +111,14 @@ mod tests {
     fn int_50_a_cut_parts_batches_inline_and_on_the_heap() {
         for length in [5, 200] {
             let mut output = Output::new();
-            output.put(&vec![b'a'; length]);
+            output.put(&vec![b'\n'; length]);
             output.cut();
-            output.put(b"b");
+            output.put(b"b\n");
             output.cut();
-            output.put(b"c");
+            output.put(b"c\0");
             output.put(b"d");
-            assert_eq!(output.len(), length + 5);
-            let expected = [vec![b'a'; length], b"b".to_vec(), b"cd".to_vec()];
+            assert_eq!(output.len(), length + 7);
+            let expected = [vec![b'\n'; length], b"b\n".to_vec(), b"c\0d".to_vec()];
             assert_eq!(batches(&mut output), expected);
             assert_eq!((output.len(), output.heap.capacity()), (0, 0));
         }
