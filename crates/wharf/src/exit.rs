@@ -1,71 +1,196 @@
-//! How the process ends: one kind of failure, one exit code, always a sentence that helps.
+//! How the process ends: one documented code per kind of failure, and always a hint.
 //!
-//! Scripts read the code, people read the sentence; `docs/exit-codes.md` lists both.
+//! Codes are a promise to scripts (docs/exit-codes.md); they tell the *step* that failed and whether
+//! trying again can help. A number is never given a second meaning.
 
 use std::{
-    fmt, io,
-    io::Write as _,
+    fmt,
+    io::{self, Write},
     process::ExitCode,
 };
 
-/// Why a command failed.
+/// Why the process ends with another code than 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A failure of Wharf itself.
+    Internal,
+    /// The command line cannot be meant; also the code of the argument parser.
+    Usage,
+    /// The configuration is wrong.
+    Config,
+    /// The host refuses what the server needs: a port, a folder, a right.
+    Denied,
+    /// A failure of the client's work, by the client's kind.
+    Remote(wharf_client::Kind),
+    /// Ended by the user.
+    Interrupted,
+}
+
+impl Kind {
+    /// The exit code.
+    pub(crate) const fn code(self) -> u8 {
+        use wharf_client::Kind as Remote;
+        match self {
+            Self::Usage | Self::Remote(Remote::Usage) => 2,
+            Self::Config => 3,
+            Self::Denied => 4,
+            Self::Remote(Remote::Name) => 10,
+            Self::Remote(Remote::Refused) => 11,
+            Self::Remote(Remote::TimedOut) => 12,
+            Self::Remote(Remote::Protocol) => 13,
+            Self::Remote(Remote::Busy) => 14,
+            Self::Remote(Remote::Authentication) => 20,
+            Self::Remote(Remote::NotFound) => 21,
+            Self::Remote(Remote::Permission) => 22,
+            Self::Remote(Remote::Rejected) => 23,
+            Self::Remote(Remote::Data) => 30,
+            Self::Remote(Remote::Partial) => 31,
+            Self::Remote(Remote::Differs) => 32,
+            Self::Remote(Remote::Local) => 40,
+            Self::Remote(Remote::SomeFailed) => 50,
+            Self::Interrupted => 130,
+            // The client's kinds may grow before this table does.
+            Self::Internal | Self::Remote(_) => 1,
+        }
+    }
+}
+
+/// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
+    /// How far things had come, in one word; empty when there are no steps.
+    step: &'static str,
     error: String,
-}
-
-/// Kinds of failure, each with its exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    /// What was typed makes no sense.
-    Usage = 2,
-    /// The configuration is not valid.
-    Config = 3,
-    /// This machine does not allow it.
-    Denied = 4,
-    /// A bug, or a resource of this machine.
-    Internal = 70,
+    hints: Vec<String>,
+    /// It has been told already, as JSON.
+    told: bool,
 }
 
 impl Failure {
-    /// What was typed makes no sense.
+    fn new(kind: Kind, error: impl Into<String>) -> Self {
+        Self {
+            kind,
+            step: "",
+            error: error.into(),
+            hints: Vec::new(),
+            told: false,
+        }
+    }
+
+    /// The command line cannot be meant.
     pub(crate) fn usage(error: impl Into<String>) -> Self {
-        Self { kind: Kind::Usage, error: error.into() }
+        Self::new(Kind::Usage, error)
     }
 
-    /// The configuration is not valid.
+    /// The configuration is wrong.
     pub(crate) fn config(error: impl Into<String>) -> Self {
-        Self { kind: Kind::Config, error: error.into() }
+        Self::new(Kind::Config, error)
     }
 
-    /// This machine does not allow it.
+    /// The host refuses what is needed.
     pub(crate) fn denied(error: impl Into<String>) -> Self {
-        Self { kind: Kind::Denied, error: error.into() }
+        Self::new(Kind::Denied, error)
     }
 
-    /// A bug, or a resource of this machine.
+    /// A failure of Wharf itself.
     pub(crate) fn internal(error: impl Into<String>) -> Self {
-        Self { kind: Kind::Internal, error: error.into() }
+        Self::new(Kind::Internal, error)
     }
 
-    /// Tells the user and gives the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
-        // Without a standard error there is nobody to tell.
-        let _ = writeln!(io::stderr(), "wharf: {self}");
-        ExitCode::from(self.kind as u8)
+    /// Ended by the user.
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted")
+    }
+
+    /// Not to be told again.
+    pub(crate) fn already_told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
+    /// Writes what happened to standard error; gives the code to end with.
+    pub(crate) fn report(self) -> ExitCode {
+        if !self.told {
+            let mut text = format!("wharf: {self}\n");
+            for hint in &self.hints {
+                text.push_str("  hint: ");
+                text.push_str(hint);
+                text.push('\n');
+            }
+            // With nobody to read it there is nothing left to do.
+            let _ = io::stderr().lock().write_all(text.as_bytes());
+        }
+        ExitCode::from(self.kind.code())
     }
 }
 
+/// What happened, without the hints.
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.step.is_empty() {
+            write!(formatter, "{}: ", self.step)?;
+        }
         formatter.write_str(&self.error)
+    }
+}
+
+impl From<wharf_client::Error> for Failure {
+    fn from(error: wharf_client::Error) -> Self {
+        Self {
+            kind: Kind::Remote(error.kind()),
+            step: error.step().name(),
+            error: error.to_string(),
+            hints: error.hints().to_vec(),
+            told: false,
+        }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::internal(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each code of docs/exit-codes.md stands there with its number.
+    #[test]
+    fn codes_are_those_of_the_document() {
+        use wharf_client::Kind as Remote;
+        let document = include_str!("../../../docs/exit-codes.md");
+        let kinds = [
+            Kind::Internal,
+            Kind::Usage,
+            Kind::Config,
+            Kind::Denied,
+            Kind::Remote(Remote::Name),
+            Kind::Remote(Remote::Refused),
+            Kind::Remote(Remote::TimedOut),
+            Kind::Remote(Remote::Protocol),
+            Kind::Remote(Remote::Busy),
+            Kind::Remote(Remote::Authentication),
+            Kind::Remote(Remote::NotFound),
+            Kind::Remote(Remote::Permission),
+            Kind::Remote(Remote::Rejected),
+            Kind::Remote(Remote::Data),
+            Kind::Remote(Remote::Partial),
+            Kind::Remote(Remote::Differs),
+            Kind::Remote(Remote::Local),
+            Kind::Remote(Remote::SomeFailed),
+            Kind::Interrupted,
+        ];
+        let mut codes: Vec<u8> = kinds.iter().map(|kind| kind.code()).collect();
+        for code in &codes {
+            assert!(
+                document.contains(&format!("| {code} |")),
+                "{code} is not documented"
+            );
+        }
+        codes.dedup();
+        assert_eq!(codes.len(), kinds.len(), "two kinds share a code");
     }
 }

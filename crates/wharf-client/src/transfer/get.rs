@@ -57,8 +57,14 @@ pub async fn get(pool: &Pool, download: &Download) -> Result<Transferred> {
             }
         }
     };
-    pool.observer()
-        .finished(id, &download.source.to_string(), &result);
+    pool.observer().finished(
+        id,
+        Subject {
+            url: &download.source.to_string(),
+            path: Some(&download.target),
+        },
+        &result,
+    );
     result
 }
 

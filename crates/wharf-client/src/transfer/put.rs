@@ -51,8 +51,14 @@ pub async fn put(pool: &Pool, upload: &Upload) -> Result<Transferred> {
             }
         }
     };
-    pool.observer()
-        .finished(id, &upload.target.to_string(), &result);
+    pool.observer().finished(
+        id,
+        Subject {
+            url: &upload.target.to_string(),
+            path: Some(&upload.source),
+        },
+        &result,
+    );
     result
 }
 

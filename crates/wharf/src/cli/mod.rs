@@ -4,6 +4,7 @@
 //! a command gathers what it needs and hands it to the room that does the work.
 
 mod check;
+mod client;
 mod generate;
 mod ports;
 mod quick_start;
@@ -35,6 +36,8 @@ enum Command {
     /// Show what can be configured.
     #[command(subcommand)]
     Config(generate::Reference),
+    #[command(flatten)]
+    Client(client::ClientCommand),
     /// Write shell completions to standard output.
     Completions(generate::Completions),
     /// Write the man page to standard output.
@@ -48,6 +51,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
         Command::Check(check) => check.run(),
         Command::User(user) => user.run(),
         Command::Config(reference) => reference.run(),
+        Command::Client(command) => client::run(command),
         Command::Completions(completions) => completions.run(),
         Command::Man => generate::man(),
     }

@@ -1,0 +1,144 @@
+//! Who logs in: the URL, the options, the environment, `.netrc`, the person at the terminal; in this
+//! order. A password never comes from the command line's options, where every process could see it.
+
+use std::{
+    io::{self, BufRead, BufReader, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr};
+use wharf_client::{Credentials, Secret, Site, netrc};
+
+use super::{Shared, shown};
+use crate::{cli::environment, exit::Failure};
+
+/// Finds the login for a site.
+pub(super) fn find(shared: &Shared, site: &Site) -> Result<Credentials, Failure> {
+    let environment = environment();
+    let variable = |name: &str| {
+        environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    };
+    let user = site
+        .user
+        .clone()
+        .or_else(|| shared.user.clone().map(String::into_bytes));
+    if let (Some(user), Some(password)) = (&user, &site.password) {
+        return Ok(Credentials {
+            user: user.clone(),
+            password: password.clone(),
+        });
+    }
+    let password = match &shared.password_file {
+        Some(path) => Some(first_line(path)?),
+        None => variable("WHARF_PASSWORD").filter(|_| user.is_some()),
+    };
+    match (user, password) {
+        (Some(user), Some(password)) => Ok(Credentials {
+            user,
+            password: Secret::new(password),
+        }),
+        (None, Some(_)) => Err(Failure::usage(
+            "a password is given but no user: add --user NAME, or put it into the URL",
+        )),
+        (user, None) => {
+            if !shared.no_netrc
+                && let Some(found) = from_netrc(shared, site, user.as_deref(), variable("HOME"))?
+            {
+                return Ok(found);
+            }
+            match user {
+                Some(user)
+                    if user.eq_ignore_ascii_case(b"anonymous")
+                        || user.eq_ignore_ascii_case(b"ftp") =>
+                {
+                    Ok(Credentials {
+                        user,
+                        ..Credentials::anonymous()
+                    })
+                }
+                Some(user) => {
+                    let password = ask(&user, site)?;
+                    Ok(Credentials {
+                        user,
+                        password: Secret::new(password),
+                    })
+                }
+                None => Ok(Credentials::anonymous()),
+            }
+        }
+    }
+}
+
+fn from_netrc(
+    shared: &Shared,
+    site: &Site,
+    user: Option<&[u8]>,
+    home: Option<String>,
+) -> Result<Option<Credentials>, Failure> {
+    let path = match (&shared.netrc_file, home) {
+        (Some(path), _) => path.clone(),
+        (None, Some(home)) => PathBuf::from(home).join(".netrc"),
+        (None, None) => return Ok(None),
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound && shared.netrc_file.is_none() => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Failure::usage(format!("{}: {error}", path.display()))),
+    };
+    let found = netrc::find(&text, &site.host, user);
+    // As the BSD client has it: a password that others can read is none. Anonymous has nothing to hide.
+    let secret = found
+        .as_ref()
+        .is_some_and(|login| login.user != b"anonymous" && login.user != b"ftp");
+    let mode = std::fs::metadata(&path)
+        .map(|found| found.mode())
+        .unwrap_or(0);
+    if secret && mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(Failure::usage(format!(
+            "{path} can be read by others: run chmod 600 {path}"
+        )));
+    }
+    Ok(found)
+}
+
+fn first_line(path: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Asks at the terminal, without echo.
+fn ask(user: &[u8], site: &Site) -> Result<String, Failure> {
+    let user = shown(user);
+    let no_terminal = || {
+        Failure::usage(format!(
+            "no password for {user}: use WHARF_PASSWORD, --password-file or .netrc (there is no terminal to ask at)"
+        ))
+    };
+    let mut terminal = std::fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/tty")
+        .map_err(|_| no_terminal())?;
+    if !isatty(&terminal) {
+        return Err(no_terminal());
+    }
+    write!(terminal, "Password of {user} at {}: ", site.host)?;
+    let before = tcgetattr(&terminal).map_err(io::Error::from)?;
+    let mut silent = before.clone();
+    silent.local_modes.remove(LocalModes::ECHO);
+    tcsetattr(&terminal, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
+    let mut line = String::new();
+    let read = BufReader::new(&terminal).read_line(&mut line);
+    tcsetattr(&terminal, OptionalActions::Flush, &before).map_err(io::Error::from)?;
+    writeln!(terminal)?;
+    read?;
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}

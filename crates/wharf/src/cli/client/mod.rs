@@ -1,0 +1,85 @@
+//! The client's subcommands: one file each, and what they share.
+//!
+//! A command names its places by URL; everything else (logging in, choosing data connections, trying
+//! again, checking) is `wharf-client`'s. Here is only what a person or a script sees.
+
+mod cat;
+mod get;
+mod json;
+mod login;
+mod ls;
+mod mkdir;
+mod mv;
+mod progress;
+mod put;
+mod rm;
+mod shared;
+mod stat;
+
+use std::{future::Future, sync::Arc};
+
+use crate::exit::Failure;
+
+pub(crate) use shared::Shared;
+
+/// What the client can do.
+#[derive(clap::Subcommand)]
+pub(crate) enum ClientCommand {
+    /// List a remote directory.
+    Ls(ls::Ls),
+    /// Fetch files; checked, resumable, several at once.
+    Get(get::Get),
+    /// Send files; checked, resumable, several at once.
+    Put(put::Put),
+    /// Write remote files to standard output.
+    Cat(cat::Cat),
+    /// Remove remote files, or a whole tree.
+    Rm(rm::Rm),
+    /// Make a remote directory.
+    Mkdir(mkdir::Mkdir),
+    /// Rename a remote file or directory.
+    Mv(mv::Mv),
+    /// Show what is known of a remote file or directory.
+    Stat(stat::Stat),
+}
+
+/// Runs a client command to its end, or until Ctrl-C.
+pub(crate) fn run(command: ClientCommand) -> Result<(), Failure> {
+    match command {
+        ClientCommand::Ls(ls) => on_runtime(ls.run()),
+        ClientCommand::Get(get) => on_runtime(get.run()),
+        ClientCommand::Put(put) => on_runtime(put.run()),
+        ClientCommand::Cat(cat) => on_runtime(cat.run()),
+        ClientCommand::Rm(rm) => on_runtime(rm.run()),
+        ClientCommand::Mkdir(mkdir) => on_runtime(mkdir.run()),
+        ClientCommand::Mv(mv) => on_runtime(mv.run()),
+        ClientCommand::Stat(stat) => on_runtime(stat.run()),
+    }
+}
+
+/// Two threads: one may hash or write while the other talks.
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(async {
+        tokio::select! {
+            result = work => result,
+            interrupted = tokio::signal::ctrl_c() => {
+                interrupted?;
+                Err(Failure::interrupted())
+            }
+        }
+    });
+    // A resolver may still sit in a system call; nobody waits for it.
+    runtime.shutdown_background();
+    result
+}
+
+/// A name or other bytes of the server as they may be shown to a person.
+fn shown(bytes: &[u8]) -> String {
+    wharf_proto::ftp::Pathname::from(bytes).to_string()
+}
+
+type Watcher = Arc<progress::Console>;
