@@ -1,7 +1,7 @@
 //! All codes and texts of the server's replies.
 //!
-//! No other file of the server writes a code. Clients match some of these texts by their words
-//! (`docs/protocol.md` names them), so a change here is a change of the protocol. Names come in raw
+//! No other file of the server writes a code. Clients match many of these texts by their words,
+//! so a change here is a change of the protocol. Names come in raw
 //! and are made harmless on their way out; nothing of a host's paths or a back end's words gets here.
 //! RFC 959 4.2, RFC 1123 4.1.2.9, RFC 2428, RFC 3659.
 
