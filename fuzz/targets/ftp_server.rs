@@ -16,6 +16,7 @@ use wharf_proto::ftp::reply::ReplyParser;
 use wharf_proto::ftp::server::{
     Action, DataRefusal, Finished, LoginRefusal, Outcome, Reason, Refusal, Server, Settings, Started, Status,
 };
+use wharf_proto::ftp::telnet::{Step, Telnet};
 use wharf_proto::ftp::time::FtpTime;
 
 /// What the session answers, chosen by the last bytes of the input.
@@ -202,7 +203,15 @@ fuzz_target!(|data: &[u8]| {
     }
     let lines = input.iter().filter(|&&byte| byte == b'\n').count();
     assert!(finals <= 3 * lines + 3, "{finals} replies to {lines} lines");
-    let feeds = written.iter().filter(|&&byte| byte == b'\n').count();
-    let ends = written.windows(2).filter(|pair| pair == b"\r\n").count();
+    let mut telnet = Telnet::default();
+    let text: Vec<u8> = written
+        .iter()
+        .filter_map(|&byte| match telnet.step(byte) {
+            Step::Data(byte) => Some(byte),
+            _ => None,
+        })
+        .collect();
+    let feeds = text.iter().filter(|&&byte| byte == b'\n').count();
+    let ends = text.windows(2).filter(|pair| pair == b"\r\n").count();
     assert_eq!(feeds, ends, "a line end inside a line");
 });
