@@ -54,7 +54,7 @@ fn mlst_alone_shows_the_current_directory() {
     let mut control = server.login();
     control.expect("CWD d", 250);
     let inner = control.expect("MLST", 250).inner();
-    let (facts, _) = parse(inner[0].trim_start());
+    let (facts, _) = parse(&inner[0][1..]);
     assert!(
         fact(&facts, "type").to_lowercase().ends_with("dir"),
         "{inner:?}"
@@ -128,7 +128,7 @@ fn perm_fits_the_object() {
     server.put("f", "x");
     server.mkdir("d");
     let mut control = server.login();
-    let perm = |inner: Vec<String>| fact(&parse(inner[0].trim_start()).0, "perm").to_owned();
+    let perm = |inner: Vec<String>| fact(&parse(&inner[0][1..]).0, "perm").to_owned();
     let file = perm(control.expect("MLST f", 250).inner());
     let dir = perm(control.expect("MLST d", 250).inner());
     assert!(
@@ -151,7 +151,7 @@ fn unique_tells_objects_apart() {
     let mut control = server.login();
     let mut unique = |name: &str| {
         let inner = control.expect(format!("MLST {name}"), 250).inner();
-        fact(&parse(inner[0].trim_start()).0, "unique").to_owned()
+        fact(&parse(&inner[0][1..]).0, "unique").to_owned()
     };
     let (a, b, c) = (unique("a"), unique("b"), unique("c"));
     assert!(!a.is_empty() && a == c && a != b, "{a} {b} {c}");
@@ -175,7 +175,7 @@ fn opts_mlst_chooses_the_facts() {
         "{text}"
     );
     let inner = control.expect("MLST f", 250).inner();
-    let (mut facts, _) = parse(inner[0].trim_start());
+    let (mut facts, _) = parse(&inner[0][1..]);
     facts.sort();
     assert_eq!(
         facts,
@@ -183,7 +183,7 @@ fn opts_mlst_chooses_the_facts() {
     );
     control.expect("OPTS MLST", 200);
     let inner = control.expect("MLST f", 250).inner();
-    assert!(parse(inner[0].trim_start()).0.is_empty(), "{inner:?}");
+    assert!(parse(&inner[0][1..]).0.is_empty(), "{inner:?}");
 }
 
 /// RFC 3659 7.8: FEAT marks the facts in use.
