@@ -98,6 +98,8 @@ pub struct Options {
     pub idle_timeout: Duration,
     /// Attempts after the first. Default 3.
     pub retries: u32,
+    /// Wait before the second attempt; doubled for each further one, 30 s at the most. Default 0.5 s.
+    pub retry_wait: Duration,
     /// How a transfer is checked.
     pub verify: Verify,
     /// Go on with a partial file that an earlier run left.
@@ -114,6 +116,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(60),
             retries: 3,
+            retry_wait: Duration::from_millis(500),
             verify: Verify::Auto,
             resume: false,
             parallel: 4,

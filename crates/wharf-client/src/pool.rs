@@ -76,7 +76,11 @@ impl Pool {
     }
 
     pub(crate) fn retry(&self) -> Retry {
-        Retry::new(self.options().retries, Arc::clone(self.observer()))
+        Retry::new(
+            self.options().retries,
+            self.options().retry_wait,
+            Arc::clone(self.observer()),
+        )
     }
 
     pub(crate) fn next_transfer(&self) -> TransferId {

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{Error, Kind, Observer, Result};
 
-const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// A server that is full needs longer than a broken line.
@@ -18,10 +17,10 @@ pub(crate) struct Retry {
 }
 
 impl Retry {
-    pub(crate) const fn new(retries: u32, observer: Arc<dyn Observer>) -> Self {
+    pub(crate) const fn new(retries: u32, wait: Duration, observer: Arc<dyn Observer>) -> Self {
         Self {
             left: retries,
-            wait: FIRST_WAIT,
+            wait,
             observer,
         }
     }

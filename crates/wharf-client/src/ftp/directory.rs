@@ -22,7 +22,8 @@ impl Session {
         let absolute = target
             .first()
             .is_some_and(|segment| segment.starts_with(b"/"));
-        if self.home.is_none() && !absolute {
+        // Only here is the answer the directory after login.
+        if self.home.is_none() && self.directory.is_empty() {
             let reply = self.ask(Request::CurrentDirectory).await?;
             self.home = answer::path(&reply);
         }
