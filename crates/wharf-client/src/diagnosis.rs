@@ -274,7 +274,7 @@ pub(crate) fn passive_failed(
 /// D44: neither EPSV nor PASV is understood.
 pub(crate) fn passive_refused(reply: &Reply) -> Error {
     Error::refused(Step::Data, "PASV", "no passive data connection", reply)
-        .as_data()
+        .of_data()
         .because("D44", ["try --active"])
 }
 
@@ -286,7 +286,7 @@ pub(crate) fn active_refused(own: SocketAddr, reply: &Reply) -> Error {
         &format!("the server does not connect to {own}"),
         reply,
     )
-    .as_data()
+    .of_data()
     .because(
         "D60",
         ["this machine is probably behind NAT, where active mode cannot work: use --passive"],

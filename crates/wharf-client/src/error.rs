@@ -167,14 +167,14 @@ impl Error {
     }
 
     /// The bytes at hand are worthless: try again from the start.
-    pub(crate) fn from_zero(mut self) -> Self {
+    pub(crate) fn starting_over(mut self) -> Self {
         self.0.retryable = true;
         self.0.retry_from_zero = true;
         self
     }
 
     /// It is the data connection that failed, whatever the reply's code.
-    pub(crate) fn as_data(mut self) -> Self {
+    pub(crate) fn of_data(mut self) -> Self {
         self.0.kind = Kind::Data;
         self.0.retryable = false;
         self

@@ -1,4 +1,8 @@
 //! The client against a server that misbehaves in one way per test.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at the files that the client made"
+)]
 
 mod server;
 

@@ -55,15 +55,18 @@ impl Kind {
     }
 }
 
+#[derive(Debug)]
+enum Cause {
+    Own(String),
+    Remote(Box<wharf_client::Error>),
+}
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
     kind: Kind,
-    /// How far things had come, in one word; empty when there are no steps.
-    step: &'static str,
-    error: String,
-    hints: Vec<String>,
-    /// It has been told already, as JSON.
+    cause: Cause,
+    /// It has been told already.
     told: bool,
 }
 
@@ -71,9 +74,7 @@ impl Failure {
     fn new(kind: Kind, error: impl Into<String>) -> Self {
         Self {
             kind,
-            step: "",
-            error: error.into(),
-            hints: Vec::new(),
+            cause: Cause::Own(error.into()),
             told: false,
         }
     }
@@ -109,11 +110,29 @@ impl Failure {
         self
     }
 
+    /// Whether it has been told already.
+    pub(crate) const fn is_told(&self) -> bool {
+        self.told
+    }
+
+    /// The client's own error, where there is one.
+    pub(crate) const fn remote(&self) -> Option<&wharf_client::Error> {
+        match &self.cause {
+            Cause::Own(_) => None,
+            Cause::Remote(error) => Some(error),
+        }
+    }
+
+    /// The exit code.
+    pub(crate) const fn code(&self) -> u8 {
+        self.kind.code()
+    }
+
     /// Writes what happened to standard error; gives the code to end with.
     pub(crate) fn report(self) -> ExitCode {
         if !self.told {
             let mut text = format!("wharf: {self}\n");
-            for hint in &self.hints {
+            for hint in self.remote().map_or(&[][..], |error| error.hints()) {
                 text.push_str("  hint: ");
                 text.push_str(hint);
                 text.push('\n');
@@ -121,17 +140,17 @@ impl Failure {
             // With nobody to read it there is nothing left to do.
             let _ = io::stderr().lock().write_all(text.as_bytes());
         }
-        ExitCode::from(self.kind.code())
+        ExitCode::from(self.code())
     }
 }
 
 /// What happened, without the hints.
 impl fmt::Display for Failure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.step.is_empty() {
-            write!(formatter, "{}: ", self.step)?;
+        match &self.cause {
+            Cause::Own(text) => formatter.write_str(text),
+            Cause::Remote(error) => write!(formatter, "{}: {error}", error.step().name()),
         }
-        formatter.write_str(&self.error)
     }
 }
 
@@ -139,9 +158,7 @@ impl From<wharf_client::Error> for Failure {
     fn from(error: wharf_client::Error) -> Self {
         Self {
             kind: Kind::Remote(error.kind()),
-            step: error.step().name(),
-            error: error.to_string(),
-            hints: error.hints().to_vec(),
+            cause: Cause::Remote(Box::new(error)),
             told: false,
         }
     }

@@ -165,9 +165,10 @@ impl Server {
                 state.offset = argument.parse().unwrap();
                 "350 ok".into()
             }
-            "SIZE" => file(argument).map_or("550 no such file".into(), |bytes| {
-                format!("213 {}", bytes.len())
-            }),
+            "SIZE" => match file(argument) {
+                Some(bytes) => format!("213 {}", bytes.len()),
+                None => "550 no such file".into(),
+            },
             "MDTM" => "213 20240615120000".into(),
             "MFMT" => "213 ok".into(),
             "CWD" | "TYPE" | "NOOP" | "OPTS" | "MKD" | "DELE" => "250 ok".into(),

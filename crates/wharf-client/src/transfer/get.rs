@@ -222,7 +222,7 @@ impl Work<'_> {
                     && session.is_usable()
                     && matches!(error.code(), Some(500..=504 | 554)) =>
             {
-                return Err(error.from_zero());
+                return Err(error.starting_over());
             }
             other => other?,
         };
@@ -244,7 +244,7 @@ impl Work<'_> {
             );
             return Err(Error::new(Step::Verify, Kind::Differs, text)
                 .because("D75", ["it is fetched anew"])
-                .from_zero());
+                .starting_over());
         }
         self.write_sidecar(names, known).await?;
         let cut = part.clone();

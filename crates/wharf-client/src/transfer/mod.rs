@@ -108,5 +108,5 @@ fn partial(what: &str, have: u64, expected: u64) -> Error {
 fn differs(what: &str, algorithm: Algorithm, ours: &str, theirs: &str) -> Error {
     let name = Verified::Hash(algorithm).name();
     let text = format!("{what}: {name} is {ours} here but {theirs} on the server");
-    Error::new(Step::Verify, Kind::Differs, text).from_zero()
+    Error::new(Step::Verify, Kind::Differs, text).starting_over()
 }

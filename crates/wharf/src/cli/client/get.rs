@@ -40,7 +40,7 @@ pub(crate) struct Get {
     verify: Check,
     /// One JSON object per event.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }

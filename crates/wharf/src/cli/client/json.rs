@@ -21,6 +21,8 @@ use wharf_proto::ftp::{
     time::Calendar,
 };
 
+use crate::exit::Failure;
+
 pub(super) fn done(
     url: &str,
     path: Option<&Path>,
@@ -45,6 +47,23 @@ pub(super) fn failed(url: &str, path: Option<&Path>, error: &Error) -> Value {
         "path": path.map(|path| path.to_string_lossy()),
         "error": body(error),
     })
+}
+
+/// What ended the command, when it was not told with one of its files.
+pub(super) fn ended(failure: &Failure) -> Value {
+    let error = match failure.remote() {
+        Some(error) => body(error),
+        None => json!({
+            "step": "command-line",
+            "kind": if failure.code() == 130 { "interrupted" } else { "usage" },
+            "code": null,
+            "cause": null,
+            "retryable": failure.code() == 130,
+            "message": failure.to_string(),
+            "fix": [],
+        }),
+    };
+    json!({ "event": "error", "url": null, "path": null, "error": error })
 }
 
 pub(super) fn retry(error: &Error, wait: f64) -> Value {

@@ -22,7 +22,7 @@ pub(crate) struct Ls {
     recursive: bool,
     /// One JSON object per entry.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }

@@ -16,7 +16,7 @@ pub(crate) struct Mkdir {
     parents: bool,
     /// One JSON object per directory.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }

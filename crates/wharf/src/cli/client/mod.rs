@@ -45,15 +45,22 @@ pub(crate) enum ClientCommand {
 
 /// Runs a client command to its end, or until Ctrl-C.
 pub(crate) fn run(command: ClientCommand) -> Result<(), Failure> {
-    match command {
-        ClientCommand::Ls(ls) => on_runtime(ls.run()),
-        ClientCommand::Get(get) => on_runtime(get.run()),
-        ClientCommand::Put(put) => on_runtime(put.run()),
-        ClientCommand::Cat(cat) => on_runtime(cat.run()),
-        ClientCommand::Rm(rm) => on_runtime(rm.run()),
-        ClientCommand::Mkdir(mkdir) => on_runtime(mkdir.run()),
-        ClientCommand::Mv(mv) => on_runtime(mv.run()),
-        ClientCommand::Stat(stat) => on_runtime(stat.run()),
+    let (json, result) = match command {
+        ClientCommand::Ls(ls) => (ls.json, on_runtime(ls.run())),
+        ClientCommand::Get(get) => (get.json, on_runtime(get.run())),
+        ClientCommand::Put(put) => (put.json, on_runtime(put.run())),
+        ClientCommand::Cat(cat) => (false, on_runtime(cat.run())),
+        ClientCommand::Rm(rm) => (rm.json, on_runtime(rm.run())),
+        ClientCommand::Mkdir(mkdir) => (mkdir.json, on_runtime(mkdir.run())),
+        ClientCommand::Mv(mv) => (mv.json, on_runtime(mv.run())),
+        ClientCommand::Stat(stat) => (stat.json, on_runtime(stat.run())),
+    };
+    match result {
+        Err(failure) if json && !failure.is_told() => {
+            super::say(&format!("{}\n", json::ended(&failure)))?;
+            Err(failure.already_told())
+        }
+        other => other,
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Mv {
     target: String,
     /// One JSON object when it is done.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }

@@ -36,7 +36,7 @@ pub(crate) struct Put {
     verify: Check,
     /// One JSON object per event.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }

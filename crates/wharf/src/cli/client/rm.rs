@@ -16,7 +16,7 @@ pub(crate) struct Rm {
     recursive: bool,
     /// One JSON object per name.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }

@@ -129,6 +129,7 @@ impl Shared {
             },
             resume: transfers.resume,
             parallel: transfers.parallel,
+            ..Options::default()
         };
         let watcher: Arc<Console> = Arc::clone(watcher);
         Ok(Pool::new(site.clone(), credentials, options, watcher))

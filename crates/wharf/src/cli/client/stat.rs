@@ -13,7 +13,7 @@ pub(crate) struct Stat {
     urls: Vec<String>,
     /// One JSON object each.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     #[command(flatten)]
     shared: Shared,
 }
