@@ -25,6 +25,8 @@ pub fn give_back(mut buffer: Vec<u8>) {
     if buffer.capacity() < BUFFER_SIZE {
         return;
     }
+    // A transform may have made it grow; the pool stays as small as it says.
+    buffer.shrink_to(BUFFER_SIZE);
     let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if pool.len() < KEPT {
         pool.push(buffer);

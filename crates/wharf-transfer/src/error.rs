@@ -38,4 +38,7 @@ pub enum Error {
         /// The stall time, seconds.
         seconds: u64,
     },
+    /// Somebody stopped the flow ([`crate::Meter::stop`]).
+    #[error("the transfer was stopped")]
+    Stopped,
 }

@@ -3,9 +3,12 @@
 //! A pipe is given back only when it is empty, else the next transfer would begin with the rest of
 //! this one.
 
-use std::{io, os::fd::OwnedFd, sync::Mutex};
+use std::{os::fd::OwnedFd, sync::Mutex};
 
-use rustix::pipe::{PipeFlags, fcntl_setpipe_size, pipe_with};
+use rustix::{
+    io::Errno,
+    pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
+};
 
 /// What a pipe is asked to hold, octets; the kernel may grant less.
 pub const PIPE_SIZE: usize = 1 << 20;
@@ -22,7 +25,7 @@ pub(crate) struct Pipe {
 }
 
 /// Borrows an empty pipe.
-pub(crate) fn borrow() -> io::Result<Pipe> {
+pub(crate) fn borrow() -> Result<Pipe, Errno> {
     if let Some(pipe) = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop() {
         return Ok(pipe);
     }

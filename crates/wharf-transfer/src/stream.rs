@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::{Shutdown, sockopt};
+use rustix::{buffer::spare_capacity, net::sockopt};
 use tokio::{io::Interest, net::TcpStream};
 
 /// A connected stream socket.
@@ -77,27 +77,32 @@ impl DataStream {
         self.when(Interest::READABLE, |socket| Ok(rustix::io::read(socket, &mut *buffer)?)).await
     }
 
+    /// Appends what is there to `buffer`, up to its capacity; 0 is the end.
+    pub(crate) async fn read_into(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        self.when(Interest::READABLE, |socket| Ok(rustix::io::read(socket, spare_capacity(buffer))?)).await
+    }
+
+    /// Writes as much of `bytes` as the socket takes, at least one octet of them.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = rustix::net::SendFlags::NOSIGNAL;
+        self.when(Interest::WRITABLE, |socket| Ok(rustix::net::send(socket, bytes, flags)?)).await
+    }
+
     /// Writes all of `bytes`.
     ///
     /// # Errors
     /// The socket's.
     pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            let flags = rustix::net::SendFlags::NOSIGNAL;
-            let sent = self
-                .when(Interest::WRITABLE, |socket| Ok(rustix::net::send(socket, bytes, flags)?))
-                .await?;
+            let sent = self.write(bytes).await?;
             bytes = bytes.get(sent..).unwrap_or_default();
         }
         Ok(())
     }
 
-    /// Says the end of the data to the peer and closes; what was written is still delivered.
+    /// Closes in order: what was written is still delivered, then the peer sees the end.
     pub fn finish(self) {
-        if let Some(socket) = self.descriptor() {
-            // The peer may be gone already; then there is nobody to tell.
-            let _ = rustix::net::shutdown(socket, Shutdown::Write);
-        }
+        drop(self);
     }
 
     /// Breaks the connection with a reset, so that the peer cannot take a short file as whole.

@@ -5,7 +5,7 @@
 //! takers queue up in fair order without a list.
 
 use std::{
-    sync::Mutex,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -38,16 +38,27 @@ impl Throttle {
 
     /// Takes `octets` at the time `now` and says how long to wait before moving them.
     pub fn take(&self, now: Instant, octets: u64) -> Duration {
-        let cost = Duration::from_secs_f64(octets as f64 / self.rate as f64);
-        let mut paid_until = self.paid_until.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
         let floor = now.checked_sub(Self::BURST).unwrap_or(now);
         let start = paid_until.map_or(floor, |paid| paid.max(floor));
-        *paid_until = Some(start + cost);
+        *paid_until = Some(start + self.cost(octets));
         start.saturating_duration_since(now)
+    }
+
+    /// Gives back `octets` that were taken and will not move: who gives up while waiting must not
+    /// make the others wait for it.
+    pub fn give_back(&self, octets: u64) {
+        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paid_until = paid_until.and_then(|paid| paid.checked_sub(self.cost(octets)));
+    }
+
+    fn cost(&self, octets: u64) -> Duration {
+        Duration::from_secs_f64(octets as f64 / self.rate as f64)
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
 mod tests {
     use super::*;
 
@@ -73,5 +84,18 @@ mod tests {
         let later = now + Duration::from_secs(3600);
         throttle.take(later, 1000);
         assert!(throttle.take(later, 1) >= Duration::from_millis(700));
+    }
+
+    #[test]
+    fn who_gives_up_while_waiting_leaves_no_debt() {
+        let now = Instant::now();
+        let throttle = Throttle::new(1000);
+        let before = throttle.take(now, 1000);
+        for _ in 0..1000 {
+            throttle.take(now, 4096);
+            throttle.give_back(4096);
+        }
+        let wait = throttle.take(now, 1) - before;
+        assert!(wait > Duration::from_millis(700) && wait < Duration::from_millis(1100), "{wait:?}");
     }
 }

@@ -15,7 +15,7 @@ pub(super) async fn send(
     let mut changed = if transform.is_some() { buffer::borrow() } else { Vec::new() };
     let (mut offset, mut left, mut sent) = (source.offset, source.length, 0);
     while left > 0 {
-        chunk = source.file.read_at(chunk, offset).await?;
+        chunk = flow.meter.unless_stopped(source.file.read_at(chunk, offset)).await??;
         if chunk.is_empty() {
             return Err(Error::Shrank { sent, expected: source.length });
         }
@@ -26,12 +26,14 @@ pub(super) async fn send(
         if let Some(transform) = &mut transform {
             changed.clear();
             transform.apply(bytes, &mut changed);
-            if left == 0 {
-                transform.finish(&mut changed);
-            }
             bytes = &changed;
         }
         sent += write(stream, bytes, flow).await?;
+    }
+    if let Some(transform) = transform {
+        changed.clear();
+        transform.finish(&mut changed);
+        sent += write(stream, &changed, flow).await?;
     }
     buffer::give_back(chunk);
     buffer::give_back(changed);
@@ -39,11 +41,15 @@ pub(super) async fn send(
 }
 
 async fn write(stream: &mut DataStream, bytes: &[u8], flow: Flow<'_>) -> Result<u64> {
-    let most = usize::try_from(flow.chunk(buffer::BUFFER_SIZE as u64)).unwrap_or(buffer::BUFFER_SIZE);
-    for piece in bytes.chunks(most) {
+    for piece in bytes.chunks(most(flow)) {
         super::send_bytes(stream, piece, flow).await?;
     }
     Ok(bytes.len() as u64)
+}
+
+/// The most that may move at once.
+fn most(flow: Flow<'_>) -> usize {
+    usize::try_from(flow.chunk(buffer::BUFFER_SIZE as u64)).unwrap_or(buffer::BUFFER_SIZE)
 }
 
 pub(super) async fn receive(
@@ -52,24 +58,18 @@ pub(super) async fn receive(
     flow: Flow<'_>,
     mut transform: Option<&mut dyn Transform>,
 ) -> Result<u64> {
-    let most = usize::try_from(flow.chunk(buffer::BUFFER_SIZE as u64)).unwrap_or(buffer::BUFFER_SIZE);
-    let mut chunk = buffer::borrow();
+    let most = most(flow);
+    let mut chunk = if most < buffer::BUFFER_SIZE { Vec::with_capacity(most) } else { buffer::borrow() };
     let mut changed = if transform.is_some() { buffer::borrow() } else { Vec::new() };
     let (mut offset, mut received) = (target.offset, 0_u64);
     loop {
-        // The whole buffer is made readable once; later rounds only overwrite it.
-        chunk.resize(most, 0);
-        let count = stream.read(&mut chunk).await.map_err(Error::Stream)?;
-        chunk.truncate(count);
+        chunk.clear();
+        let count = flow.meter.unless_stopped(stream.read_into(&mut chunk)).await?.map_err(Error::Stream)?;
         received += count as u64;
         if received > target.limit {
             return Err(Error::TooLong { limit: target.limit });
         }
-        if count > 0 {
-            flow.meter.add(count as u64);
-            flow.admit(count as u64).await;
-        }
-        let length;
+        let mut length = count;
         if let Some(transform) = &mut transform {
             changed.clear();
             transform.apply(&chunk, &mut changed);
@@ -80,16 +80,15 @@ pub(super) async fn receive(
             if length > 0 {
                 changed = target.file.write_at(changed, offset).await?;
             }
-        } else {
-            length = count;
-            if length > 0 {
-                chunk = target.file.write_at(chunk, offset).await?;
-            }
+        } else if length > 0 {
+            chunk = target.file.write_at(chunk, offset).await?;
         }
         offset += length as u64;
         if count == 0 {
             break;
         }
+        flow.meter.add(count as u64);
+        flow.admit(count as u64).await?;
     }
     buffer::give_back(chunk);
     buffer::give_back(changed);

@@ -41,15 +41,31 @@ impl Flow<'_> {
     }
 
     /// Waits until `octets` may move.
-    async fn admit(&self, octets: u64) {
+    async fn admit(&self, octets: u64) -> Result<()> {
         if self.throttles.is_empty() {
-            return;
+            return Ok(());
         }
         #[expect(clippy::disallowed_methods, reason = "the rim: a rate is octets by real time")]
         let now = tokio::time::Instant::now().into_std();
         let wait = self.throttles.iter().map(|throttle| throttle.take(now, octets)).max();
-        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
-            tokio::time::sleep(wait).await;
+        let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return Ok(()) };
+        let claim = Claim { throttles: self.throttles, octets };
+        self.meter.wait(wait).await?;
+        std::mem::forget(claim);
+        Ok(())
+    }
+}
+
+/// Octets that were taken from throttles; given back on drop.
+struct Claim<'a> {
+    throttles: &'a [Arc<Throttle>],
+    octets: u64,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        for throttle in self.throttles {
+            throttle.give_back(self.octets);
         }
     }
 }
@@ -79,7 +95,8 @@ pub struct Target {
 /// The stream stays open: the caller ends it in order, or resets it when this fails.
 ///
 /// # Errors
-/// [`Error::Stream`], [`Error::Store`], or [`Error::Shrank`] when the file ends early.
+/// [`Error::Stream`], [`Error::Store`], [`Error::Stopped`], or [`Error::Shrank`] when the file ends
+/// early.
 pub async fn send(
     source: &Source,
     stream: &mut DataStream,
@@ -94,8 +111,10 @@ pub async fn send(
 
 /// Receives a stream to its end into a file; gives the octets that came from the stream.
 ///
+/// Dropping it may leave a thread that still writes; [`Meter::stop`] does not.
+///
 /// # Errors
-/// [`Error::Stream`], [`Error::Store`], [`Error::TooLong`].
+/// [`Error::Stream`], [`Error::Store`], [`Error::TooLong`], [`Error::Stopped`].
 pub async fn receive(
     target: &Target,
     stream: &mut DataStream,
@@ -111,11 +130,15 @@ pub async fn receive(
 /// Sends octets that are in memory, such as a piece of a listing.
 ///
 /// # Errors
-/// [`Error::Stream`].
-pub async fn send_bytes(stream: &mut DataStream, bytes: &[u8], flow: Flow<'_>) -> Result<()> {
-    flow.admit(bytes.len() as u64).await;
-    stream.write_all(bytes).await.map_err(Error::Stream)?;
-    flow.meter.add(bytes.len() as u64);
+/// [`Error::Stream`], [`Error::Stopped`].
+pub async fn send_bytes(stream: &mut DataStream, mut bytes: &[u8], flow: Flow<'_>) -> Result<()> {
+    flow.admit(bytes.len() as u64).await?;
+    while !bytes.is_empty() {
+        let sent = flow.meter.unless_stopped(stream.write(bytes)).await?.map_err(Error::Stream)?;
+        // Counted as they go: a slow peer is no stalled one.
+        flow.meter.add(sent as u64);
+        bytes = bytes.get(sent..).unwrap_or_default();
+    }
     Ok(())
 }
 

@@ -3,8 +3,8 @@
 //! Both work on the non-blocking socket from the runtime's own thread. Two things could make such a
 //! call sleep, and a sleeping thread stalls every session on it: a download whose pages are not in
 //! the page cache, and an upload into a file system that is writing back. The first is probed for
-//! before each chunk (a one-octet read that may not wait); the second is noticed by the clock. In
-//! both cases the chunk goes through the blocking pool instead.
+//! before each chunk (a one-octet read that may not wait) where the file system can answer that; else,
+//! and for writes, the clock notices. In both cases the chunks go through the blocking pool instead.
 
 use std::{
     cell::RefCell,
@@ -33,49 +33,51 @@ const YIELD_AFTER: u64 = 4 << 20;
 /// What a first read of an upload takes; a file that ends within it never needs a pipe.
 const FIRST_READ: usize = 64 * 1024;
 
-/// A write that took longer shows a file system that makes its writers wait.
-const SLOW_WRITE: Duration = Duration::from_millis(5);
+/// A call that took longer shows a file system that makes its callers wait.
+const SLOW_CALL: Duration = Duration::from_millis(5);
 
 /// So many chunks go through the blocking pool before the runtime's thread tries again.
 const POOLED_CHUNKS: u32 = 64;
 
 thread_local! {
     /// Used between two awaits only, so one per thread is enough for all sessions on it.
-    static FIRST: RefCell<Vec<u8>> = RefCell::new(vec![0; FIRST_READ]);
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; FIRST_READ]);
 }
 
 pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
-    let probe = source.file.may_wait();
+    let mut warmth = Warmth::new(source);
     let most = flow.chunk(SEND_CHUNK);
-    let (mut offset, mut left, mut since_pause) = (source.offset, source.length, 0);
-    // Everything before this offset was found in the page cache.
-    let mut warm_until = offset;
-    while left > 0 {
-        let chunk = left.min(most);
-        if probe && offset >= warm_until {
-            if !is_cached(source, offset, chunk) {
-                warm(source, offset, chunk).await?;
-            }
-            warm_until = offset + chunk;
+    let end = source.offset + source.length;
+    let (mut offset, mut since_pause) = (source.offset, 0);
+    // What was admitted and found warm, and did not fit into the socket yet.
+    let mut ready = 0;
+    while offset < end {
+        if ready == 0 {
+            ready = most.min(end - offset);
+            warmth.ensure(source, offset, ready, flow).await?;
+            flow.admit(ready).await?;
         }
-        let chunk = if probe { chunk.min(warm_until - offset) } else { chunk };
-        flow.admit(chunk).await;
-        let sent = stream
-            .when(Interest::WRITABLE, |socket| {
-                let Some(file) = source.file.descriptor() else { return Ok(0) };
-                let count = usize::try_from(chunk).unwrap_or(usize::MAX);
-                Ok(rustix::fs::sendfile(socket, file, Some(&mut { offset }), count)?)
-            })
-            .await
-            .map_err(|error| blame_for_send(source, error))? as u64;
+        let sending = stream.when(Interest::WRITABLE, |socket| {
+            let Some(file) = source.file.descriptor() else { return Ok(0) };
+            let count = usize::try_from(ready).unwrap_or(usize::MAX);
+            warmth.time(|| Ok(rustix::fs::sendfile(socket, file, Some(&mut { offset }), count)?))
+        });
+        let sent = match flow.meter.unless_stopped(sending).await? {
+            Ok(sent) => sent as u64,
+            // A file system without sendfile: through memory then.
+            Err(error) if error.raw_os_error() == Some(Errno::INVAL.raw_os_error()) => {
+                return send_rest(source, offset, stream, flow).await;
+            }
+            Err(error) => return Err(blame_for_send(error)),
+        };
         if sent == 0 {
-            return Err(Error::Shrank { sent: source.length - left, expected: source.length });
+            return Err(Error::Shrank { sent: offset - source.offset, expected: source.length });
         }
         flow.meter.add(sent);
         offset += sent;
-        left -= sent;
+        ready -= sent;
         since_pause += sent;
-        if since_pause >= YIELD_AFTER && left > 0 {
+        if since_pause >= YIELD_AFTER && offset < end {
             since_pause = 0;
             tokio::task::yield_now().await;
         }
@@ -83,24 +85,115 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
     Ok(source.length)
 }
 
-/// sendfile gives one error for both ends; only the file's end says EIO.
-fn blame_for_send(source: &Source, error: io::Error) -> Error {
-    if error.raw_os_error() == Some(Errno::IO.raw_os_error()) && source.file.descriptor().is_some() {
-        Error::Store(StoreError::with_source(ErrorKind::Broken, Operation::Read, &VirtualPath::root(), error))
-    } else {
-        Error::Stream(error)
+async fn send_rest(source: &Source, offset: u64, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
+    let before = offset - source.offset;
+    let rest = Source { file: FileRef::clone(&source.file), offset, length: source.length - before };
+    match super::buffered::send(&rest, stream, flow, None).await {
+        Ok(sent) => Ok(before + sent),
+        Err(Error::Shrank { sent, .. }) => Err(Error::Shrank { sent: before + sent, expected: source.length }),
+        Err(error) => Err(error),
     }
 }
 
-/// Whether the first and the last octet of a chunk can be read without waiting. A file system that
-/// cannot say is taken as warm: it has no page cache that we could fill.
-fn is_cached(source: &Source, offset: u64, length: u64) -> bool {
-    let Some(file) = source.file.descriptor() else { return true };
+/// sendfile gives one error for both ends: what a network cannot say is the file's.
+fn blame_for_send(error: io::Error) -> Error {
+    match Errno::from_io_error(&error) {
+        None
+        | Some(
+            Errno::PIPE
+            | Errno::CONNRESET
+            | Errno::CONNABORTED
+            | Errno::NOTCONN
+            | Errno::TIMEDOUT
+            | Errno::HOSTUNREACH
+            | Errno::HOSTDOWN
+            | Errno::NETUNREACH
+            | Errno::NETDOWN
+            | Errno::NETRESET
+            | Errno::NOBUFS
+            | Errno::PROTO
+            | Errno::PERM
+            | Errno::ACCESS,
+        ) => Error::Stream(error),
+        Some(errno) => store_error(Operation::Read, errno),
+    }
+}
+
+/// What is known about how long reads of a file wait.
+enum Warmth {
+    /// In memory: never.
+    Never,
+    /// The file system tells what is in the page cache.
+    Probed,
+    /// It does not tell, only the clock does: so many chunks are brought in first.
+    Timed { pooled: u32 },
+}
+
+impl Warmth {
+    fn new(source: &Source) -> Self {
+        if source.file.may_wait() { Self::Probed } else { Self::Never }
+    }
+
+    /// Sees to it that a chunk can be sent without waiting for the disk, as far as one can know.
+    async fn ensure(&mut self, source: &Source, offset: u64, length: u64, flow: Flow<'_>) -> Result<()> {
+        let is_cold = match self {
+            Self::Never => false,
+            Self::Probed => match probe(source, offset, length) {
+                Probe::Cached => false,
+                Probe::Cold => true,
+                Probe::Unknown => {
+                    *self = Self::Timed { pooled: 0 };
+                    false
+                }
+            },
+            Self::Timed { pooled } => {
+                let is_cold = *pooled > 0;
+                *pooled = pooled.saturating_sub(1);
+                is_cold
+            }
+        };
+        if is_cold { flow.meter.unless_stopped(warm(source, offset, length)).await? } else { Ok(()) }
+    }
+
+    /// Runs a call that reads, and notes if it had to wait.
+    fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
+        let Self::Timed { pooled } = self else { return call() };
+        let (result, is_slow) = timed(call);
+        if is_slow {
+            *pooled = POOLED_CHUNKS;
+        }
+        result
+    }
+}
+
+/// Runs a call on the disk and tells whether it made its thread wait.
+fn timed<T>(call: impl FnOnce() -> T) -> (T, bool) {
+    #[expect(clippy::disallowed_methods, reason = "the rim: only the clock tells that a call waited")]
+    let begin = std::time::Instant::now();
+    let result = call();
+    (result, begin.elapsed() > SLOW_CALL)
+}
+
+enum Probe {
+    Cached,
+    Cold,
+    Unknown,
+}
+
+/// Whether the first and the last octet of a chunk can be read without waiting.
+fn probe(source: &Source, offset: u64, length: u64) -> Probe {
+    let Some(file) = source.file.descriptor() else { return Probe::Cached };
     let mut octet = [0];
-    [offset, offset + length - 1].into_iter().all(|place| {
+    for place in [offset, offset + length - 1] {
         let mut parts = [IoSliceMut::new(&mut octet)];
-        !matches!(preadv2(file, &mut parts, place, ReadWriteFlags::NOWAIT), Err(Errno::AGAIN))
-    })
+        match preadv2(file, &mut parts, place, ReadWriteFlags::NOWAIT) {
+            Err(Errno::AGAIN) => return Probe::Cold,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => return Probe::Unknown,
+            // Any other failure comes again from the call that sends, and is told there.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Probe::Cached
 }
 
 /// Brings a chunk into the page cache on a thread that may sleep, and asks for what follows.
@@ -112,23 +205,20 @@ async fn warm(source: &Source, offset: u64, length: u64) -> Result<()> {
         let ahead = std::num::NonZeroU64::new((end - offset).min(4 * SEND_CHUNK));
         // A hint; without it the reads below still do the work.
         let _ = fadvise(descriptor, offset, ahead, Advice::WillNeed);
-        let mut scratch = vec![0_u8; FIRST_READ];
-        let mut done = 0;
-        while done < length {
-            match pread(descriptor, &mut scratch, offset + done) {
-                Ok(0) => break,
-                Ok(count) => done += count as u64,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error),
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut done = 0;
+            while done < length {
+                match pread(descriptor, scratch.as_mut_slice(), offset + done) {
+                    Ok(0) => break,
+                    Ok(count) => done += count as u64,
+                    Err(Errno::INTR) => {}
+                    Err(error) => return Err(store_error(Operation::Read, error)),
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     };
-    match spawn_blocking(work).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(store_error(Operation::Read, error)),
-        Err(error) => Err(Error::Stream(io::Error::other(error))),
-    }
+    spawn_blocking(work).await.unwrap_or_else(|error| Err(lost_work(Operation::Read, error)))
 }
 
 pub(super) async fn receive(target: &Target, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
@@ -149,41 +239,25 @@ struct First {
 async fn receive_first(target: &Target, stream: &mut DataStream, flow: Flow<'_>) -> Result<First> {
     let mut octets = 0;
     while octets < FIRST_READ as u64 {
-        let read = stream
-            .when(Interest::READABLE, |socket| {
-                FIRST.with_borrow_mut(|buffer| {
-                    let count = read(socket, buffer.as_mut_slice())?;
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    Ok((count, write_all(target, bytes, target.offset + octets)))
-                })
+        let reading = stream.when(Interest::READABLE, |socket| {
+            SCRATCH.with_borrow_mut(|buffer| {
+                let count = read(socket, buffer.as_mut_slice())?;
+                let bytes = buffer.get(..count).unwrap_or_default();
+                let written = check_limit(target, octets + count as u64)
+                    .and_then(|()| write_all(&target.file, bytes, target.offset + octets));
+                Ok((count, written))
             })
-            .await;
-        let (count, written) = read.map_err(Error::Stream)?;
+        });
+        let (count, written) = flow.meter.unless_stopped(reading).await?.map_err(Error::Stream)?;
         written?;
         if count == 0 {
             return Ok(First { octets, ended: true });
         }
         octets += count as u64;
         flow.meter.add(count as u64);
-        check_limit(target, octets)?;
-        flow.admit(count as u64).await;
+        flow.admit(count as u64).await?;
     }
     Ok(First { octets, ended: false })
-}
-
-fn write_all(target: &Target, mut bytes: &[u8], mut offset: u64) -> Result<()> {
-    let Some(file) = target.file.descriptor() else { return Ok(()) };
-    while !bytes.is_empty() {
-        match pwrite(file, bytes, offset) {
-            Ok(count) => {
-                offset += count as u64;
-                bytes = bytes.get(count..).unwrap_or_default();
-            }
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(store_error(Operation::Write, error)),
-        }
-    }
-    Ok(())
 }
 
 fn check_limit(target: &Target, octets: u64) -> Result<()> {
@@ -196,23 +270,23 @@ async fn receive_by_splice(
     flow: Flow<'_>,
     already: u64,
 ) -> Result<u64> {
-    let mut pipe = pipe::borrow().map_err(Error::Stream)?;
+    // Whatever fails below drops the pipe: only one that was drained to the end is given back.
+    let mut pipe = pipe::borrow().map_err(|error| store_error(Operation::Write, error))?;
     let most = usize::try_from(flow.chunk(pipe::PIPE_SIZE as u64)).unwrap_or(pipe::PIPE_SIZE);
     let mut octets = already;
     let mut pooled = 0;
     let mut since_pause = 0;
     loop {
-        let count = stream
-            .when(Interest::READABLE, |socket| {
-                let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
-                Ok(splice(socket, None, pipe.write.as_fd(), None, most, flags)?)
-            })
-            .await
-            .map_err(Error::Stream)?;
+        let reading = stream.when(Interest::READABLE, |socket| {
+            let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
+            Ok(splice(socket, None, pipe.write.as_fd(), None, most, flags)?)
+        });
+        let count = flow.meter.unless_stopped(reading).await?.map_err(Error::Stream)?;
         if count == 0 {
             pipe::give_back(pipe);
             return Ok(octets);
         }
+        check_limit(target, octets + count as u64)?;
         let offset = target.offset + octets;
         if pooled > 0 {
             pooled -= 1;
@@ -222,22 +296,20 @@ async fn receive_by_splice(
                 (pipe, drained)
             })
             .await
-            .map_err(|error| Error::Stream(io::Error::other(error)))?;
+            .map_err(|error| lost_work(Operation::Write, error))?;
             pipe = returned;
             drained?;
         } else {
-            #[expect(clippy::disallowed_methods, reason = "the rim: only the clock tells that a write waited")]
-            let begin = std::time::Instant::now();
-            drain(&pipe, &target.file, offset, count)?;
-            if target.file.may_wait() && begin.elapsed() > SLOW_WRITE {
+            let (drained, is_slow) = timed(|| drain(&pipe, &target.file, offset, count));
+            drained?;
+            if is_slow && target.file.may_wait() {
                 pooled = POOLED_CHUNKS;
             }
         }
         octets += count as u64;
         since_pause += count as u64;
         flow.meter.add(count as u64);
-        check_limit(target, octets)?;
-        flow.admit(count as u64).await;
+        flow.admit(count as u64).await?;
         if since_pause >= YIELD_AFTER {
             since_pause = 0;
             tokio::task::yield_now().await;
@@ -247,7 +319,7 @@ async fn receive_by_splice(
 
 /// Moves what is in the pipe into the file.
 fn drain(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: usize) -> Result<()> {
-    let Some(descriptor) = file.descriptor() else { return Ok(()) };
+    let Some(descriptor) = file.descriptor() else { return Err(store_error(Operation::Write, Errno::BADF)) };
     while left > 0 {
         match splice(pipe.read.as_fd(), None, descriptor, Some(&mut offset), left, SpliceFlags::MOVE) {
             Ok(0) => return Err(store_error(Operation::Write, Errno::IO)),
@@ -262,23 +334,33 @@ fn drain(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: usize) ->
 }
 
 fn drain_by_copy(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: usize) -> Result<()> {
-    let Some(descriptor) = file.descriptor() else { return Ok(()) };
-    FIRST.with_borrow_mut(|buffer| {
+    SCRATCH.with_borrow_mut(|buffer| {
         while left > 0 {
             let room = buffer.len().min(left);
             let part = buffer.get_mut(..room).unwrap_or_default();
             let count = read(&pipe.read, &mut *part).map_err(|error| store_error(Operation::Write, error))?;
-            let mut bytes = part.get(..count).unwrap_or_default();
+            write_all(file, part.get(..count).unwrap_or_default(), offset)?;
             left -= count;
-            while !bytes.is_empty() {
-                let written =
-                    pwrite(descriptor, bytes, offset).map_err(|error| store_error(Operation::Write, error))?;
-                offset += written as u64;
-                bytes = bytes.get(written..).unwrap_or_default();
-            }
+            offset += count as u64;
         }
         Ok(())
     })
+}
+
+fn write_all(file: &FileRef, mut bytes: &[u8], mut offset: u64) -> Result<()> {
+    let Some(descriptor) = file.descriptor() else { return Err(store_error(Operation::Write, Errno::BADF)) };
+    while !bytes.is_empty() {
+        match pwrite(descriptor, bytes, offset) {
+            Ok(0) => return Err(store_error(Operation::Write, Errno::IO)),
+            Ok(count) => {
+                offset += count as u64;
+                bytes = bytes.get(count..).unwrap_or_default();
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(store_error(Operation::Write, error)),
+        }
+    }
+    Ok(())
 }
 
 /// The session knows which file it was and puts its path in.
@@ -286,7 +368,17 @@ fn store_error(operation: Operation, error: Errno) -> Error {
     let kind = match error {
         Errno::NOSPC | Errno::FBIG => ErrorKind::NoSpace,
         Errno::DQUOT => ErrorKind::OverQuota,
+        // The process or the host is out of descriptors: ours to mend, and worth another try.
+        Errno::MFILE | Errno::NFILE => ErrorKind::Unavailable,
         _ => ErrorKind::Broken,
     };
     Error::Store(StoreError::with_source(kind, operation, &VirtualPath::root(), io::Error::from(error)))
 }
+
+/// The blocking thread that did the work is gone.
+fn lost_work(operation: Operation, error: tokio::task::JoinError) -> Error {
+    Error::Store(StoreError::with_source(ErrorKind::Broken, operation, &VirtualPath::root(), error))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The pump over real sockets and real files: every path, whole and broken.
 
+#![expect(clippy::disallowed_methods, reason = "tests make their files and read the virtual clock")]
+
 use std::{io::Read as _, net::TcpListener, sync::Arc, time::Duration};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -18,7 +20,7 @@ async fn pair() -> (DataStream, tokio::net::TcpStream) {
 }
 
 fn content(size: usize) -> Vec<u8> {
-    (0..size).map(|index| (index * 7 + index / 251) as u8).collect()
+    (0..size).map(|index| (index * 7 + index / 251).to_le_bytes()[0]).collect()
 }
 
 struct Place {
@@ -122,7 +124,7 @@ async fn a_limit_ends_an_upload() {
     for volume in &place.volumes {
         for size in [20, 300_000] {
             let file = file(volume, b"").await;
-            let target = Target { file, offset: 0, limit: size as u64 - 1 };
+            let target = Target { file: Arc::clone(&file), offset: 0, limit: size as u64 - 1 };
             let (mut stream, mut other) = pair().await;
             let meter = Meter::new();
             let flow = Flow { meter: &meter, throttles: &[] };
@@ -133,6 +135,7 @@ async fn a_limit_ends_an_upload() {
             };
             let (received, ()) = tokio::join!(receive(&target, &mut stream, flow, None), writing);
             assert!(matches!(received, Err(Error::TooLong { .. })), "{received:?}");
+            assert!(read_all(&file).await.len() < size, "nothing beyond the limit is written");
         }
     }
 }
@@ -165,6 +168,20 @@ async fn a_transform_sees_every_octet_and_the_end() {
     }
 }
 
+#[tokio::test]
+async fn a_transform_has_the_last_word_on_an_empty_file() {
+    let [_, memory] = places().volumes;
+    let source = Source { file: file(&memory, b"").await, offset: 0, length: 0 };
+    let (mut stream, mut other) = pair().await;
+    let meter = Meter::new();
+    let flow = Flow { meter: &meter, throttles: &[] };
+    assert_eq!(send(&source, &mut stream, flow, Some(&mut Doubler)).await.unwrap(), 1);
+    stream.finish();
+    let mut received = Vec::new();
+    other.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"!");
+}
+
 /// A throttle holds over the whole flow: virtual time tells how long it took.
 #[tokio::test(start_paused = true)]
 async fn a_throttled_flow_takes_its_time() {
@@ -183,6 +200,134 @@ async fn a_throttled_flow_takes_its_time() {
     let ((), got) = tokio::join!(sending, other.read_to_end(&mut received));
     assert_eq!(got.unwrap(), 100_000);
     assert!(begin.elapsed() >= Duration::from_secs(9), "{:?}", begin.elapsed());
+}
+
+/// What the socket did not take at once is not paid for twice.
+#[tokio::test(start_paused = true)]
+async fn a_throttled_flow_takes_no_longer_than_its_rate_asks() {
+    let place = places();
+    for volume in &place.volumes {
+        let size = 24 << 20;
+        let source = Source { file: file(volume, &content(size)).await, offset: 0, length: size as u64 };
+        let (mut stream, mut other) = pair().await;
+        let meter = Meter::new();
+        let throttles = [Arc::new(Throttle::new(12 << 20))];
+        let begin = tokio::time::Instant::now();
+        let sending = async {
+            send(&source, &mut stream, Flow { meter: &meter, throttles: &throttles }, None).await.unwrap();
+            stream.finish();
+        };
+        let mut received = Vec::with_capacity(size);
+        let ((), got) = tokio::join!(sending, other.read_to_end(&mut received));
+        assert_eq!(got.unwrap(), size);
+        assert!(begin.elapsed() <= Duration::from_secs(2), "{:?} of virtual time", begin.elapsed());
+    }
+}
+
+/// DAT-36: rate limits do not count as stalls, however long one chunk must wait.
+#[tokio::test(start_paused = true)]
+async fn a_wait_for_the_throttle_is_no_stall() {
+    let place = places();
+    for volume in &place.volumes {
+        let source = Source { file: file(volume, &content(20_000)).await, offset: 0, length: 20_000 };
+        let (mut stream, mut other) = pair().await;
+        let meter = Meter::new();
+        let throttles = [Arc::new(Throttle::new(10))];
+        let sending = send(&source, &mut stream, Flow { meter: &meter, throttles: &throttles }, None);
+        let guarded = guard_against_stall(&meter, Duration::from_secs(300), sending);
+        assert_eq!(guarded.await.unwrap(), 20_000);
+        stream.finish();
+        let mut received = Vec::new();
+        assert_eq!(other.read_to_end(&mut received).await.unwrap(), 20_000);
+    }
+}
+
+/// A flow that is stopped while it waits, for the peer or for the throttle, ends and leaves no debt.
+#[tokio::test(start_paused = true)]
+async fn a_stopped_flow_ends_wherever_it_waits() {
+    let place = places();
+    for volume in &place.volumes {
+        let target = Target { file: file(volume, b"").await, offset: 0, limit: u64::MAX };
+        let (mut stream, _other) = pair().await;
+        let meter = Meter::new();
+        let receiving = receive(&target, &mut stream, Flow { meter: &meter, throttles: &[] }, None);
+        let (received, ()) = tokio::join!(receiving, async { meter.stop() });
+        assert!(matches!(received, Err(Error::Stopped)), "{received:?}");
+
+        let source = Source { file: file(volume, &content(50_000)).await, offset: 0, length: 50_000 };
+        let meter = Meter::new();
+        let throttles = [Arc::new(Throttle::new(10))];
+        let (mut stream, _other) = pair().await;
+        let sending = send(&source, &mut stream, Flow { meter: &meter, throttles: &throttles }, None);
+        let (sent, ()) = tokio::join!(sending, async { meter.stop() });
+        assert!(matches!(sent, Err(Error::Stopped)), "{sent:?}");
+        let now = tokio::time::Instant::now().into_std();
+        let moved = Duration::from_secs(meter.octets() / 10 + 1);
+        assert!(throttles[0].take(now, 1) <= moved, "only what moved is paid for");
+    }
+}
+
+/// A file whose writes end when the test says so.
+struct SlowFile {
+    file: FileRef,
+    begun: tokio::sync::Semaphore,
+    gate: tokio::sync::Semaphore,
+}
+
+impl wharf_vfs::File for SlowFile {
+    fn descriptor(&self) -> Option<&std::os::fd::OwnedFd> {
+        None
+    }
+
+    fn metadata(&self) -> wharf_vfs::Answer<'_, wharf_vfs::Metadata> {
+        self.file.metadata()
+    }
+
+    fn read_at(&self, buffer: Vec<u8>, offset: u64) -> wharf_vfs::Answer<'_, Vec<u8>> {
+        self.file.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, buffer: Vec<u8>, offset: u64) -> wharf_vfs::Answer<'_, Vec<u8>> {
+        wharf_vfs::Answer::later(async move {
+            self.begun.add_permits(1);
+            self.gate.acquire().await.unwrap().forget();
+            self.file.write_at(buffer, offset).await
+        })
+    }
+
+    fn set_size(&self, size: u64) -> wharf_vfs::Answer<'_, ()> {
+        self.file.set_size(size)
+    }
+
+    fn sync(&self) -> wharf_vfs::Answer<'_, ()> {
+        self.file.sync()
+    }
+}
+
+/// An upload that was given up is not written to behind the back of who takes its place.
+#[tokio::test]
+async fn a_stopped_flow_has_no_write_under_way() {
+    let [_, memory] = places().volumes;
+    let closed = || tokio::sync::Semaphore::new(0);
+    let slow = Arc::new(SlowFile { file: file(&memory, b"").await, begun: closed(), gate: closed() });
+    let target = Target { file: slow.clone(), offset: 0, limit: u64::MAX };
+    let (mut stream, mut other) = pair().await;
+    let meter = Meter::new();
+    let mut receiving = Box::pin(receive(&target, &mut stream, Flow { meter: &meter, throttles: &[] }, None));
+    other.write_all(b"octets").await.unwrap();
+    tokio::select! {
+        _ = &mut receiving => panic!("it ended before its write did"),
+        begun = slow.begun.acquire() => begun.unwrap().forget(),
+    }
+    meter.stop();
+    tokio::select! {
+        biased;
+        _ = &mut receiving => panic!("it ended before its write did"),
+        () = std::future::ready(()) => {}
+    }
+    slow.gate.add_permits(1);
+    assert!(matches!(receiving.await, Err(Error::Stopped)));
+    assert_eq!((meter.octets(), read_all(&slow.file).await), (6, b"octets".to_vec()));
 }
 
 /// DAT-36: a peer that takes nothing is noticed, one that takes something is not.
