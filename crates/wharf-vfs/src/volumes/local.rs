@@ -13,6 +13,7 @@ mod directory;
 mod errno;
 mod file;
 mod pace;
+mod recent;
 mod root;
 
 use std::{fmt, path::Path, sync::Arc};

@@ -6,6 +6,7 @@
 use std::{
     ffi::CString,
     os::fd::{AsRawFd, OwnedFd},
+    sync::Arc,
 };
 
 use rustix::{
@@ -13,16 +14,45 @@ use rustix::{
     io::Errno,
 };
 
-use super::root::{Root, is_link, look, look_at};
+use super::root::{Parent, Root, is_link, look, look_at};
 use crate::{AttributeChange, Links, Metadata, OpenMode, Replace, Space, Timestamp, VirtualPath};
 
 type Outcome<T> = Result<T, Errno>;
 
 impl Root {
     pub(super) fn look_up(&self, path: &VirtualPath, links: Links) -> Outcome<Metadata> {
-        self.look_up_by(path, links, |path, flags| {
-            self.open(path, flags, Mode::empty())
-        })
+        let found = if path.is_root() {
+            self.look_at_top()?
+        } else if let Some(found) = self.look_in_top(path) {
+            found?
+        } else {
+            self.look_beside_recent(path)?
+        };
+        // A link is found by its name, what it leads to only by walking the path.
+        if links == Links::NoFollow || !is_link(&found) {
+            return Ok(self.metadata(&found));
+        }
+        let opened = self.open(path, look_flags(links), Mode::empty())?;
+        Ok(self.metadata(&look(opened)?))
+    }
+
+    /// Looks at an object by its name in its parent, which is opened at most once in a moment.
+    fn look_beside_recent(&self, path: &VirtualPath) -> Outcome<Statx> {
+        let relative = path.relative();
+        let slash = relative.iter().rposition(|&byte| byte == b'/').ok_or(Errno::INVAL)?;
+        let (above, name) = relative.split_at_checked(slash).ok_or(Errno::INVAL)?;
+        let name = name.get(1..).ok_or(Errno::INVAL)?;
+        if let Some(directory) = self.recent.find(above)
+            && let Ok(found) = look_at(&*directory, name)
+        {
+            return Ok(found);
+        }
+        let (parent, name) = self.parent(path)?;
+        let found = look_at(&parent, name)?;
+        if let Parent::Below(directory) = parent {
+            self.recent.keep(above, Arc::new(directory));
+        }
+        Ok(found)
     }
 
     /// The same from the kernel's caches alone; `AGAIN` if they do not have it.
@@ -30,21 +60,6 @@ impl Root {
         // A single name would be looked up on the disk if it is not cached, so open in any case.
         let opened = self.open_cached(path, look_flags(links))?;
         Ok(self.metadata(&look(opened)?))
-    }
-
-    fn look_up_by(
-        &self,
-        path: &VirtualPath,
-        links: Links,
-        open: impl FnOnce(&VirtualPath, OFlags) -> Outcome<OwnedFd>,
-    ) -> Outcome<Metadata> {
-        if let Some(found) = self.look_in_top(path) {
-            let found = found?;
-            if links == Links::NoFollow || !is_link(&found) {
-                return Ok(self.metadata(&found));
-            }
-        }
-        Ok(self.metadata(&look(open(path, look_flags(links))?)?))
     }
 
     /// Opens a regular file. Whether it is known to lie in memory.
@@ -83,6 +98,7 @@ impl Root {
     }
 
     pub(super) fn remove(&self, path: &VirtualPath, flags: AtFlags) -> Outcome<()> {
+        self.recent.forget();
         let (parent, name) = self.parent(path)?;
         match fs::unlinkat(&parent, name, flags) {
             Err(Errno::EXIST) => Err(Errno::NOTEMPTY),
@@ -100,6 +116,7 @@ impl Root {
         to: &VirtualPath,
         replace: Replace,
     ) -> Outcome<()> {
+        self.recent.forget();
         let (source, old) = self.parent(from)?;
         // A temporary becomes visible in its own directory: one descriptor is enough.
         let same = beside(from, to);

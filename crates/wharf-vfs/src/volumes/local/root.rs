@@ -13,6 +13,7 @@ use rustix::{
     io::Errno,
 };
 
+use super::recent::Recent;
 use crate::{FileKind, Metadata, Timestamp, VirtualPath};
 
 /// Links that are followed for one path at the most, as in the Linux kernel.
@@ -33,6 +34,7 @@ pub(super) struct Root {
     device: (u32, u32),
     file_system: FileSystem,
     walks: bool,
+    pub(super) recent: Recent,
 }
 
 /// What matters of a file system.
@@ -119,6 +121,7 @@ impl Root {
             device: (found.stx_dev_major, found.stx_dev_minor),
             file_system,
             walks: walk,
+            recent: Recent::default(),
         };
         if !walk {
             let probe =
@@ -230,6 +233,11 @@ impl Root {
             return None;
         }
         Some(look_at(&self.directory, name))
+    }
+
+    /// Looks at the top itself.
+    pub(super) fn look_at_top(&self) -> Result<Statx, Errno> {
+        fs::statx(&self.directory, c"", AtFlags::EMPTY_PATH, WANTED)
     }
 
     /// What a raw look says, in the words of this crate.

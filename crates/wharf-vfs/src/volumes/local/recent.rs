@@ -1,0 +1,55 @@
+//! The directory that was looked into last, kept open for a moment.
+//!
+//! Clients ask about one file after the other in one directory. Opening the way to it costs more
+//! than the look itself, so the descriptor of the last parent stays for a few milliseconds; a look
+//! through it is what the same look would have told that much earlier. It serves looks only (never
+//! an open, a change or a "not there"), and this volume's own changes of names close it at once.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a kept descriptor must age by the clock; nothing else here hangs on it"
+)]
+
+use std::{
+    os::fd::OwnedFd,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long a parent is kept.
+const KEPT: Duration = Duration::from_millis(10);
+
+/// The parent that was looked into last.
+#[derive(Debug, Default)]
+pub(super) struct Recent(Mutex<Option<Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    path: Vec<u8>,
+    directory: Arc<OwnedFd>,
+    until: Instant,
+}
+
+impl Recent {
+    /// The open directory at `path` (relative to the top), if it was looked into a moment ago.
+    pub(super) fn find(&self, path: &[u8]) -> Option<Arc<OwnedFd>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = kept.as_ref().filter(|kept| kept.path == path)?;
+        (Instant::now() < kept.until).then(|| Arc::clone(&kept.directory))
+    }
+
+    /// Keeps the open directory at `path`.
+    pub(super) fn keep(&self, path: &[u8], directory: Arc<OwnedFd>) {
+        let until = Instant::now() + KEPT;
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = kept.take().map(|kept| kept.path).unwrap_or_default();
+        own.clear();
+        own.extend_from_slice(path);
+        *kept = Some(Kept { path: own, directory, until });
+    }
+
+    /// Names have changed.
+    pub(super) fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
