@@ -15,17 +15,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::TcpStream,
 };
 use wharf_engine::{
-    Connection, Ending, Session,
+    Connection, Ending, Record, Session,
     events::{Event, Level},
 };
 use wharf_proto::ftp::server::{
-    Server, ShutDown,
-    Action, CloseReason, Outcome, Status,
+    Action, CloseReason, Outcome, Server, ShutDown, Status,
 };
 use wharf_vfs::VirtualPath;
 
@@ -38,13 +38,13 @@ use crate::{
 /// What one read of the control connection takes at the most.
 const READ_SIZE: usize = 4096;
 
-/// How long a peer may leave its replies unread before the session is given up.
+/// How long a peer may take none of its replies before the session is given up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long to wait for the peer's end after our own (RPL-38).
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The start of every Telnet command; see [`ControlConnection::read`].
+/// The start of every Telnet command; see [`take`].
 const IAC: u8 = 0xff;
 
 thread_local! {
@@ -72,11 +72,15 @@ struct ControlConnection {
     session: FtpSession,
     running: Option<Running>,
     input: Input,
+    /// What somebody who wants the session to end has asked for, as far as it was heard.
+    heard: Ending,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Input {
     Open,
+    /// There may be more than the reactor knows of.
+    Unsure,
     /// The peer has said all it will say.
     Ended,
 }
@@ -104,41 +108,52 @@ pub(crate) async fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) {
         },
         running: None,
         input: Input::Open,
+        heard: Ending::None,
     };
     control.run(&record).await;
 }
 
 impl ControlConnection {
-    async fn run(mut self, record: &wharf_engine::Record) {
+    async fn run(mut self, record: &Record) {
         let started = record.since;
         self.machine.greet(clock::now());
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline().into()));
         let cause = loop {
             if let Some(reason) = self.do_actions().await {
-                break self.close(reason).await;
+                break self.close(reason, record).await;
             }
-            if self.flush().await.is_err() {
+            if self.flush(record).await.is_err() {
                 break "the peer does not take our replies";
             }
+            // Replies that went out make room for commands, and a command may have come with the
+            // one that began a transfer.
+            if self.machine.has_action() {
+                continue;
+            }
+            // The timer is not moved by every command, it finds out itself that it is early. But a
+            // deadline that came nearer (the end of a transfer, REIN, SITE IDLE) moves it.
+            if let Some(at) = self.machine.poll_timeout()
+                && at < timer.deadline().into_std()
+            {
+                timer.as_mut().reset(at.into());
+            }
             match self.wait(record, timer.as_mut()).await {
-                Woken::Read => record.touch(clock::now()),
+                Woken::Read => {
+                    let now = clock::now();
+                    record.touch(now);
+                    // Whoever never stops talking would keep the timer from being looked at.
+                    self.machine.handle_timeout(now);
+                }
                 Woken::Finished(outcome) => self.finish(outcome),
                 Woken::Timer => {
-                    let now = clock::now();
-                    // The timer is not moved by every command; it finds out here that it is early.
-                    if self.machine.poll_timeout().is_some_and(|at| at <= now) {
-                        self.machine.handle_timeout(now);
-                    }
+                    self.machine.handle_timeout(clock::now());
                     timer.as_mut().reset(self.deadline().into());
                 }
                 Woken::Ended(Ending::Now) => self.end_now(),
                 Woken::Ended(_) => {
                     self.machine.shut_down("Service is shutting down, try again later.", ShutDown::Idle);
                 }
-                Woken::Lost => {
-                    self.abort_running().await;
-                    break "the peer is gone";
-                }
+                Woken::Lost => break "the peer is gone",
             }
         };
         self.abort_running().await;
@@ -201,9 +216,23 @@ impl ControlConnection {
             }
             Reaction::Begun(outcome, running) => {
                 self.machine.handle_outcome(now, outcome);
-                self.running = Some(running);
+                self.begin(running).await;
             }
             Reaction::Working(running) => self.running = Some(running),
+        }
+    }
+
+    /// A short download mostly needs no waiting: its client is there and its octets fit into the
+    /// socket. Then it is over before the 150 is written, and the client is woken once, not four
+    /// times. The two replies still go out in two writes.
+    async fn begin(&mut self, mut running: Running) {
+        let done = match running.short {
+            true => poll_fn(|context| Poll::Ready(running.work.as_mut().poll(context))).await,
+            false => Poll::Pending,
+        };
+        self.running = Some(running);
+        if let Poll::Ready(outcome) = done {
+            self.finish(outcome);
         }
     }
 
@@ -246,11 +275,13 @@ impl ControlConnection {
         }
     }
 
-    async fn wait(&mut self, record: &wharf_engine::Record, timer: Pin<&mut tokio::time::Sleep>) -> Woken {
-        if record.ending() == Ending::Now && self.running.is_none() && self.machine.is_idle() {
-            return Woken::Ended(Ending::Now);
+    async fn wait(&mut self, record: &Record, timer: Pin<&mut tokio::time::Sleep>) -> Woken {
+        // Asked here and not only below: a peer that never stops talking must not drown it out.
+        if record.ending() > self.heard {
+            self.heard = record.ending();
+            return Woken::Ended(self.heard);
         }
-        let reads = self.input == Input::Open && self.machine.wants_input();
+        let reads = self.input != Input::Ended && self.machine.wants_input();
         let Self { socket, machine, running, input, .. } = self;
         tokio::select! {
             biased;
@@ -262,7 +293,7 @@ impl ControlConnection {
     }
 
     /// Writes every reply that may go out now.
-    async fn flush(&mut self) -> io::Result<()> {
+    async fn flush(&mut self, record: &Record) -> io::Result<()> {
         loop {
             let left = WRITE.with_borrow_mut(|buffer| {
                 buffer.clear();
@@ -280,17 +311,17 @@ impl ControlConnection {
             match left {
                 None => return Ok(()),
                 Some(left) if left.is_empty() => {}
-                Some(left) => Box::pin(write_slowly(&self.socket, left)).await?,
+                Some(left) => Box::pin(write_slowly(&self.socket, left, record)).await?,
             }
         }
     }
 
     /// Sends what is left to say and closes in order: our end, then the peer's, so that a last reply
     /// is not lost to a reset.
-    async fn close(&mut self, reason: CloseReason) -> &'static str {
-        if self.flush().await.is_ok() {
+    async fn close(&mut self, reason: CloseReason, record: &Record) -> &'static str {
+        if self.flush(record).await.is_ok() {
             let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
-            if self.input == Input::Open && reason != CloseReason::Quit {
+            if self.input != Input::Ended && reason != CloseReason::Quit {
                 let drained = Box::pin(tokio::time::timeout(LINGER, drain(&self.socket)));
                 let _ = drained.await;
             }
@@ -313,21 +344,26 @@ impl ControlConnection {
     }
 }
 
-/// The peer's window is full: waits for it, for a while.
-async fn write_slowly(socket: &TcpStream, bytes: Vec<u8>) -> io::Result<()> {
-    let writing = async {
-        let mut left = bytes.as_slice();
-        while !left.is_empty() {
-            socket.writable().await?;
-            match socket.try_write(left) {
-                Ok(written) => left = left.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
+/// The peer's window is full: waits for it, for a while; a session that shall end at once does not
+/// wait long.
+async fn write_slowly(socket: &TcpStream, bytes: Vec<u8>, record: &Record) -> io::Result<()> {
+    let mut left = bytes.as_slice();
+    while !left.is_empty() {
+        let hurries = record.ending() == Ending::Now;
+        let patience = if hurries { LINGER } else { WRITE_PATIENCE };
+        tokio::select! {
+            writable = tokio::time::timeout(patience, socket.writable()) => {
+                writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
             }
+            _ = record.ended(), if !hurries => continue,
         }
-        Ok(())
-    };
-    tokio::time::timeout(WRITE_PATIENCE, writing).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        match socket.try_write(left) {
+            Ok(written) => left = left.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The running work; for ever when there is none.
@@ -340,35 +376,46 @@ async fn work(running: &mut Option<Running>) -> Outcome {
 
 /// Gives the machine what the peer has sent.
 async fn read(socket: &mut TcpStream, machine: &mut Server, input: &mut Input) -> Woken {
+    if *input == Input::Unsure {
+        // The reactor counts its own reads only.
+        tokio::task::consume_budget().await;
+    }
     poll_fn(|context| {
         READ.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(Woken::Lost),
-                Poll::Ready(Ok(())) => {}
-            }
-            let bytes = buffer.filled();
-            if bytes.is_empty() {
-                *input = Input::Ended;
-                machine.handle_end_of_input();
-                return Poll::Ready(Woken::Read);
-            }
-            let now = clock::now();
-            machine.handle_input(now, bytes);
-            // A read ends at the urgent mark although more is there, and the reactor takes a short
-            // read for an empty socket. Urgent data always comes with a Telnet command (RPL-12), so
-            // after one of those look again until the socket says that it is empty.
-            if bytes.contains(&IAC) {
-                let mut more = [0; 512];
-                while let Ok(count @ 1..) = rustix::io::read(&*socket, &mut more) {
-                    machine.handle_input(now, more.get(..count).unwrap_or_default());
+            if *input == Input::Unsure {
+                match rustix::io::read(&*socket, buffer.as_mut_slice()) {
+                    Ok(count) => return Poll::Ready(take(buffer.get(..count).unwrap_or_default(), machine, input)),
+                    Err(Errno::AGAIN) => *input = Input::Open,
+                    Err(Errno::INTR) => {}
+                    Err(_) => return Poll::Ready(Woken::Lost),
                 }
             }
-            Poll::Ready(Woken::Read)
+            let mut buffer = ReadBuf::new(buffer);
+            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(Err(_)) => Poll::Ready(Woken::Lost),
+                Poll::Ready(Ok(())) => Poll::Ready(take(buffer.filled(), machine, input)),
+            }
         })
     })
     .await
+}
+
+/// Octets from the peer; none are its end.
+fn take(bytes: &[u8], machine: &mut Server, input: &mut Input) -> Woken {
+    if bytes.is_empty() {
+        *input = Input::Ended;
+        machine.handle_end_of_input();
+        return Woken::Read;
+    }
+    // A read ends at the urgent mark although more is there, and the reactor takes a short read for an
+    // empty socket. Urgent data always comes with a Telnet command (RPL-12), so after one of those the
+    // next read asks the socket itself.
+    if bytes.contains(&IAC) {
+        *input = Input::Unsure;
+    }
+    machine.handle_input(clock::now(), bytes);
+    Woken::Read
 }
 
 /// Reads and forgets until the peer's end.

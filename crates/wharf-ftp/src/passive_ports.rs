@@ -73,11 +73,17 @@ fn try_port(local: IpAddr, port: u16) -> io::Result<Option<PassiveListener>> {
     let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
-    // On Linux this lets a port be taken whose old connections are in TIME-WAIT; it does not let
-    // anybody share a listening port.
-    sockopt::set_socket_reuseaddr(&socket, true)?;
     let address = SocketAddr::new(local, port);
-    match rustix::net::bind(&socket, &address).and_then(|()| rustix::net::listen(&socket, BACKLOG)) {
+    let bound = match rustix::net::bind(&socket, &address) {
+        // Perhaps only old connections in TIME-WAIT hold the port. On Linux this option lets it be
+        // taken then; it does not let anybody share a listening port.
+        Err(Errno::ADDRINUSE) => {
+            sockopt::set_socket_reuseaddr(&socket, true)?;
+            rustix::net::bind(&socket, &address)
+        }
+        bound => bound,
+    };
+    match bound.and_then(|()| rustix::net::listen(&socket, BACKLOG)) {
         Ok(()) => Ok(Some(PassiveListener { socket, address })),
         Err(Errno::ADDRINUSE) => Ok(None),
         Err(error) => Err(error.into()),

@@ -48,6 +48,8 @@ pub(crate) struct Running {
     pub(crate) meter: Arc<Meter>,
     /// Since when.
     pub(crate) started: Instant,
+    /// Few octets go out: worth a try before the 150 does.
+    pub(crate) short: bool,
 }
 
 /// What an action came to.

@@ -98,6 +98,7 @@ impl FtpSession {
             abort,
             meter: Arc::default(),
             started: clock::now(),
+            short: false,
         }))
     }
 

@@ -60,6 +60,6 @@ impl FtpSession {
                 None => Outcome::Finished(Finished::Aborted),
             }
         };
-        Ok(Reaction::Working(Running { work: Box::pin(work), abort, meter, started: clock::now() }))
+        Ok(Reaction::Working(Running { work: Box::pin(work), abort, meter, started: clock::now(), short: false }))
     }
 }

@@ -33,7 +33,7 @@ impl FtpSession {
             // RPL-39: only this session waits, and it still hears that it shall end.
             tokio::select! {
                 () = tokio::time::sleep(failure.delay) => {}
-                _ = record.ended() => record.end(record.ending()),
+                _ = record.ended() => {}
             }
         }
         Outcome::LoginRefused(match failure.error {

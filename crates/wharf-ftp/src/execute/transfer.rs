@@ -24,6 +24,9 @@ use crate::{
     settings::Settings,
 };
 
+/// Octets that a socket's buffer takes at once.
+const SHORT: u64 = 64 * 1024;
+
 /// The parts of a session that make its next data connection.
 pub(super) struct DataSetUp {
     path: DataPath,
@@ -106,8 +109,9 @@ impl FtpSession {
             };
             Outcome::Finished(finished)
         };
+        let short = octets.is_some_and(|octets| octets <= SHORT);
         let begun = Outcome::Started(Started { name: name.as_bytes().to_vec(), size: octets });
-        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started }))
+        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started, short }))
     }
 
     pub(super) async fn store(
@@ -156,7 +160,7 @@ impl FtpSession {
                 transfers.upload(upload, stream, transform, announced, u64::MAX, target.as_bytes()).await;
             Outcome::Finished(finished(outcome, &shown))
         };
-        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started }))
+        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started, short: false }))
     }
 
     /// Where an upload goes.

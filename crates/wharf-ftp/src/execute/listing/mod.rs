@@ -84,7 +84,7 @@ impl FtpSession {
             })
         };
         let begun = Outcome::Started(Started { name: name.as_bytes().to_vec(), size: None });
-        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started }))
+        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started, short: false }))
     }
 
     /// STAT with a path: the lines of LIST over the control connection.
