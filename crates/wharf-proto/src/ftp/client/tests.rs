@@ -1,5 +1,7 @@
 //! The machine against scripted replies, and properties.
 
+mod conversation;
+
 use proptest::prelude::*;
 
 use super::{
