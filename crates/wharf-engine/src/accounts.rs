@@ -42,6 +42,8 @@ pub struct ActiveAccount {
     /// Its rate to us, when limited.
     pub upload: Vec<Arc<Throttle>>,
     sessions: Arc<AtomicU32>,
+    /// The configuration that the view was built from.
+    generation: u64,
 }
 
 impl ActiveAccount {
@@ -74,15 +76,16 @@ pub(crate) struct ActiveAccounts {
 }
 
 impl ActiveAccounts {
-    /// The account in use, if its stored form has not changed.
-    pub(crate) fn find(&self, account: &Arc<Account>) -> Option<Arc<ActiveAccount>> {
+    /// The account in use, if neither its stored form nor the configuration has changed.
+    pub(crate) fn find(&self, account: &Arc<Account>, generation: u64) -> Option<Arc<ActiveAccount>> {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let known = accounts.get(account.name.as_str())?;
-        (Arc::ptr_eq(&known.account, account) || known.account == *account).then(|| Arc::clone(known))
+        let is_same = Arc::ptr_eq(&known.account, account) || known.account == *account;
+        (known.generation == generation && is_same).then(|| Arc::clone(known))
     }
 
     /// Puts an account with its fresh view into use.
-    pub(crate) fn insert(&self, account: Arc<Account>, view: View) -> Arc<ActiveAccount> {
+    pub(crate) fn insert(&self, account: Arc<Account>, view: View, generation: u64) -> Arc<ActiveAccount> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = accounts.get(account.name.as_str());
         let throttle = |rate: Option<std::num::NonZeroU64>, old: Option<&Vec<Arc<Throttle>>>| {
@@ -99,28 +102,16 @@ impl ActiveAccounts {
             name: Arc::clone(&name),
             account,
             view,
+            generation,
         });
         accounts.insert(name, Arc::clone(&active));
         active
     }
 
-    /// Forgets every view, so that the next login builds it anew (after a reload). The counts of
-    /// sessions that are here stay true: they hold their own places.
-    pub(crate) fn forget_views(&self) {
+    /// Forgets the accounts that nobody uses or is about to use (after a reload). Those of sessions
+    /// that are here stay: their counts and rates hold over the next logins too.
+    pub(crate) fn forget_absent(&self) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.retain(|_, active| active.sessions.load(Ordering::Relaxed) > 0);
-        for active in accounts.values_mut() {
-            // A stored account that equals no other: `find` will not take it.
-            let mut changed = (*active.account).clone();
-            changed.enabled = !changed.enabled;
-            *active = Arc::new(ActiveAccount {
-                account: Arc::new(changed),
-                name: Arc::clone(&active.name),
-                view: active.view.clone(),
-                download: active.download.clone(),
-                upload: active.upload.clone(),
-                sessions: Arc::clone(&active.sessions),
-            });
-        }
+        accounts.retain(|_, active| Arc::strong_count(active) > 1 || Arc::strong_count(&active.sessions) > 1);
     }
 }

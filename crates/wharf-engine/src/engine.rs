@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// What a reload may change.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Limits at the door.
     pub admission: AdmissionLimits,
@@ -33,6 +33,18 @@ pub struct Policy {
     pub per_account: u32,
     /// Proxies whose connections begin with a PROXY header.
     pub proxies: Vec<Network>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            admission: AdmissionLimits::default(),
+            replace_oldest: false,
+            lockout: LockoutPolicy::default(),
+            per_account: 100,
+            proxies: Vec::new(),
+        }
+    }
 }
 
 /// A value that is replaced as a whole.
@@ -68,9 +80,16 @@ pub struct Engine {
     pub bus: Bus,
     /// What a reload may change.
     pub policy: Current<Policy>,
-    pub(crate) accounts: Current<Accounts>,
-    pub(crate) views: Current<Box<dyn Views>>,
+    pub(crate) people: Current<People>,
     pub(crate) active: ActiveAccounts,
+}
+
+/// Who may log in and what they see then: of one configuration, so always taken together.
+pub(crate) struct People {
+    pub(crate) accounts: Accounts,
+    pub(crate) views: Box<dyn Views>,
+    /// Counts the configurations: a view of an older one is not given to a new session.
+    pub(crate) generation: u64,
 }
 
 impl Engine {
@@ -82,8 +101,7 @@ impl Engine {
             registry: Arc::default(),
             bus,
             policy: Current::new(policy),
-            accounts: Current::new(accounts),
-            views: Current::new(views),
+            people: Current::new(People { accounts, views, generation: 0 }),
             active: ActiveAccounts::default(),
         }
     }
@@ -92,9 +110,9 @@ impl Engine {
     /// new ones.
     pub fn reload(&self, accounts: Accounts, views: Box<dyn Views>, policy: Policy) {
         self.policy.store(policy);
-        self.accounts.store(accounts);
-        self.views.store(views);
-        self.active.forget_views();
+        let generation = self.people.load().generation + 1;
+        self.people.store(People { accounts, views, generation });
+        self.active.forget_absent();
         self.bus.emit(&Origin::default(), &Event::Reloaded);
     }
 
@@ -104,17 +122,22 @@ impl Engine {
     /// The text for the log.
     pub fn admit(&self, peer: IpAddr, now: Instant) -> Result<crate::Lease, &'static str> {
         let policy = self.policy.load();
-        if self.lockout.is_banned(peer, now) {
+        if self.registry.is_draining() {
+            return Err("the service is shutting down");
+        }
+        if self.lockout.is_banned(peer, now, &policy.lockout) {
             return Err("this address failed to log in too often (lockout)");
         }
         match self.admission.admit(peer, &policy.admission) {
-            Err(crate::Turned::Address) if policy.replace_oldest && self.registry.replace_oldest(peer) => {
-                // One above the limit until the old session has left.
+            Err(turned @ crate::Turned::Address) if policy.replace_oldest => {
+                // One above the limit until the old session has left. The place comes first, so that
+                // nobody is ended in vain.
                 let roomier = AdmissionLimits {
                     per_address: policy.admission.per_address.saturating_add(1),
                     ..policy.admission
                 };
-                self.admission.admit(peer, &roomier).map_err(crate::Turned::cause)
+                let lease = self.admission.admit(peer, &roomier).map_err(crate::Turned::cause)?;
+                self.registry.replace_oldest(peer).then_some(lease).ok_or(turned.cause())
             }
             answer => answer.map_err(crate::Turned::cause),
         }

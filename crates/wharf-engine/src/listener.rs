@@ -11,8 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
-use tokio::net::{TcpListener, TcpStream};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, ipproto, sockopt},
+};
+use tokio::{
+    io::Interest,
+    net::{TcpListener, TcpStream},
+};
 
 use crate::{
     Engine, Lease,
@@ -137,7 +143,8 @@ impl Listener {
                 Ok((socket, peer)) => welcome(&workers, &engine, &front_end, socket, unmapped(peer)),
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
-                    let text = format!("cannot accept on {}: {error}; raise the limit of open files", self.address);
+                    let hint = if is_exhaustion(&error) { "; raise the limit of open files" } else { "" };
+                    let text = format!("cannot accept on {}: {error}{hint}", self.address);
                     engine.tell(front_end.service(), &Event::Notice { level: Level::Error, text: &text });
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 }
@@ -146,12 +153,28 @@ impl Listener {
     }
 }
 
-/// The peer went away between its connect and our accept.
+/// The peer went away between its connect and our accept, or the network did (accept(2) hands its
+/// errors on).
 fn is_the_peers(error: &io::Error) -> bool {
     matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNABORTED
+                | Errno::CONNRESET
+                | Errno::INTR
+                | Errno::PROTO
+                | Errno::NOPROTOOPT
+                | Errno::NETDOWN
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::HOSTUNREACH
+                | Errno::TIMEDOUT
+        )
     )
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
 }
 
 fn welcome<F: FrontEnd>(
@@ -164,23 +187,11 @@ fn welcome<F: FrontEnd>(
     let Ok(bound) = socket.local_addr().map(unmapped) else { return };
     let is_proxy = engine.policy.load().proxies.iter().any(|proxy| proxy.contains(peer.ip()));
     if is_proxy {
+        let Ok(socket) = socket.into_std() else { return };
         let (engine, front_end) = (Arc::clone(engine), Arc::clone(front_end));
-        tokio::spawn(async move {
-            match tokio::time::timeout(HEADER_TIME, read_header(&socket)).await {
-                Ok(Ok(addresses)) => {
-                    let (peer, local) = addresses
-                        .map_or((peer, bound), |(peer, local)| (unmapped(peer), unmapped(local)));
-                    let Some(lease) = admit(&engine, &*front_end, &socket, peer.ip()) else { return };
-                    front_end.serve(Connection { socket, peer, local, bound, lease }).await;
-                }
-                failed => {
-                    let cause = match failed {
-                        Ok(Err(error)) => error.to_string(),
-                        _ => format!("no PROXY header within {} s", HEADER_TIME.as_secs()),
-                    };
-                    refuse_event(&engine, front_end.service(), peer.ip(), &cause);
-                }
-            }
+        workers.spawn(async move {
+            let Ok(socket) = TcpStream::from_std(socket) else { return };
+            welcome_proxied(&engine, front_end, socket, peer, bound).await;
         });
         return;
     }
@@ -194,14 +205,35 @@ fn welcome<F: FrontEnd>(
     });
 }
 
+async fn welcome_proxied<F: FrontEnd>(
+    engine: &Engine,
+    front_end: Arc<F>,
+    socket: TcpStream,
+    proxy: SocketAddr,
+    bound: SocketAddr,
+) {
+    let cause = match tokio::time::timeout(HEADER_TIME, read_header(&socket)).await {
+        Ok(Ok(addresses)) => {
+            let (peer, local) =
+                addresses.map_or((proxy, bound), |(peer, local)| (unmapped(peer), unmapped(local)));
+            let Some(lease) = admit(engine, &*front_end, &socket, peer.ip()) else { return };
+            return front_end.serve(Connection { socket, peer, local, bound, lease }).await;
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no PROXY header within {} s", HEADER_TIME.as_secs()),
+    };
+    refuse_event(engine, front_end.service(), proxy.ip(), &cause);
+}
+
 fn admit<F: FrontEnd>(engine: &Engine, front_end: &F, socket: &TcpStream, peer: IpAddr) -> Option<Lease> {
     #[expect(clippy::disallowed_methods, reason = "the rim: a connection's time begins here")]
     let now = Instant::now();
     match engine.admit(peer, now) {
         Ok(lease) => Some(lease),
         Err(cause) => {
-            // A fresh socket's buffer is empty; if it is not, the peer gets a bare close.
-            let _ = socket.try_write(front_end.refusal());
+            // The socket's own call: the reactor has not looked at a fresh socket yet and would say
+            // that it cannot be written. Its buffer is empty; a peer that is gone gets nothing.
+            let _ = rustix::net::send(socket, front_end.refusal(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
             refuse_event(engine, front_end.service(), peer, cause);
             None
         }
@@ -216,9 +248,9 @@ fn refuse_event(engine: &Engine, service: &'static str, peer: IpAddr, cause: &st
 /// Reads a PROXY header and not one octet more: looks first, takes afterwards.
 async fn read_header(socket: &TcpStream) -> io::Result<Option<(SocketAddr, SocketAddr)>> {
     let mut bytes = [0; proxy_header::MAX_HEADER];
-    let mut before = 0;
+    let mut seen = 0;
     loop {
-        let seen = socket.peek(&mut bytes).await?;
+        seen = socket.async_io(Interest::READABLE, || look(socket, &mut bytes, seen)).await?;
         match proxy_header::parse(bytes.get(..seen).unwrap_or_default()) {
             Parsed::Header { length, addresses } => {
                 let mut left = length;
@@ -233,12 +265,7 @@ async fn read_header(socket: &TcpStream) -> io::Result<Option<(SocketAddr, Socke
                 }
                 return Ok(addresses);
             }
-            Parsed::Incomplete if seen > before => {
-                before = seen;
-                // What was looked at stays readable, so only time can tell that more has come.
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            Parsed::Incomplete if seen > 0 => tokio::time::sleep(Duration::from_millis(50)).await,
+            Parsed::Incomplete if seen > 0 => {}
             Parsed::Incomplete => return Err(io::ErrorKind::UnexpectedEof.into()),
             Parsed::Malformed => {
                 return Err(io::Error::new(
@@ -248,4 +275,11 @@ async fn read_header(socket: &TcpStream) -> io::Result<Option<(SocketAddr, Socke
             }
         }
     }
+}
+
+/// What can be read and stays readable. The same as before is nothing new: the reactor then waits
+/// for the next octets to come.
+fn look(socket: &TcpStream, bytes: &mut [u8], before: usize) -> io::Result<usize> {
+    let (seen, _) = rustix::net::recv(socket, bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+    if seen > 0 && seen == before { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(seen) }
 }

@@ -18,7 +18,7 @@ use wharf_accounts::Network;
 pub struct LockoutPolicy {
     /// Failures within `window` that ban; 0 never bans.
     pub failures: u32,
-    /// Failures older than this are forgotten.
+    /// Failures are counted from the first one on for so long, then anew.
     pub window: Duration,
     /// How long a ban lasts.
     pub ban: Duration,
@@ -58,7 +58,8 @@ impl LockoutPolicy {
 #[derive(Clone, Copy, Debug)]
 struct Trail {
     failures: u32,
-    last: Instant,
+    /// Of the first of them.
+    since: Instant,
     banned_until: Option<Instant>,
 }
 
@@ -73,9 +74,11 @@ pub struct Lockout {
 
 impl Lockout {
     /// Whether `peer` is shut out at `now`.
-    pub fn is_banned(&self, peer: IpAddr, now: Instant) -> bool {
+    pub fn is_banned(&self, peer: IpAddr, now: Instant, policy: &LockoutPolicy) -> bool {
         let trails = self.trails.lock().unwrap_or_else(PoisonError::into_inner);
-        trails.get(&peer).and_then(|trail| trail.banned_until).is_some_and(|until| now < until)
+        let is_banned = trails.get(&peer).and_then(|trail| trail.banned_until).is_some_and(|until| now < until);
+        // A reload may have taken him among the exempt.
+        is_banned && !policy.is_exempt(peer)
     }
 
     /// A login failed: counts it and gives the delay before the answer. `in_session` is the number
@@ -87,21 +90,22 @@ impl Lockout {
         let mut trails = self.trails.lock().unwrap_or_else(PoisonError::into_inner);
         if trails.len() >= REMEMBERED && !trails.contains_key(&peer) {
             trails.retain(|_, trail| {
-                now.duration_since(trail.last) < policy.window
+                now.duration_since(trail.since) < policy.window
                     || trail.banned_until.is_some_and(|until| now < until)
             });
             if trails.len() >= REMEMBERED
-                && let Some(oldest) = trails.iter().min_by_key(|(_, trail)| trail.last).map(|(peer, _)| *peer)
+                && let Some(oldest) = trails.iter().min_by_key(|(_, trail)| trail.since).map(|(peer, _)| *peer)
             {
                 trails.remove(&oldest);
             }
         }
-        let trail = trails.entry(peer).or_insert(Trail { failures: 0, last: now, banned_until: None });
-        if now.duration_since(trail.last) >= policy.window {
-            trail.failures = 0;
+        let fresh = Trail { failures: 0, since: now, banned_until: None };
+        let trail = trails.entry(peer).or_insert(fresh);
+        let is_over = trail.banned_until.map_or(now.duration_since(trail.since) >= policy.window, |until| now >= until);
+        if is_over {
+            *trail = fresh;
         }
         trail.failures += 1;
-        trail.last = now;
         if policy.failures > 0 && trail.failures >= policy.failures {
             trail.banned_until = Some(now + policy.ban);
         }
@@ -118,6 +122,7 @@ impl Lockout {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
 mod tests {
     use super::*;
 
@@ -129,9 +134,9 @@ mod tests {
         let now = Instant::now();
         let delays: Vec<_> = (1..=4).map(|_| lockout.failed(peer, now, 1, &policy).as_secs()).collect();
         assert_eq!(delays, [2, 4, 8, 16]);
-        assert!(lockout.is_banned(peer, now));
-        assert!(!lockout.is_banned([192, 0, 2, 2].into(), now));
-        assert!(!lockout.is_banned(peer, now + policy.ban));
+        assert!(lockout.is_banned(peer, now, &policy));
+        assert!(!lockout.is_banned([192, 0, 2, 2].into(), now, &policy));
+        assert!(!lockout.is_banned(peer, now + policy.ban, &policy));
         assert_eq!(lockout.failed(peer, now + policy.window, 1, &policy).as_secs(), 2, "forgotten");
     }
 
@@ -141,7 +146,7 @@ mod tests {
         let lockout = Lockout::default();
         let now = Instant::now();
         lockout.failed([127, 0, 0, 1].into(), now, 1, &policy);
-        assert!(!lockout.is_banned([127, 0, 0, 1].into(), now));
+        assert!(!lockout.is_banned([127, 0, 0, 1].into(), now, &policy));
     }
 
     #[test]
@@ -152,7 +157,42 @@ mod tests {
         lockout.failed(peer, now, 1, &policy);
         lockout.succeeded(peer);
         lockout.failed(peer, now, 1, &policy);
-        assert!(!lockout.is_banned(peer, now));
+        assert!(!lockout.is_banned(peer, now, &policy));
+    }
+
+    /// ADM-04: so many failures within the window, not ever.
+    #[test]
+    fn slow_failures_never_ban() {
+        let policy = LockoutPolicy { failures: 3, ..LockoutPolicy::default() };
+        let lockout = Lockout::default();
+        let (peer, start) = ([192, 0, 2, 1].into(), Instant::now());
+        for number in 0..20 {
+            let now = start + policy.window * number / 2;
+            lockout.failed(peer, now, 1, &policy);
+            assert!(!lockout.is_banned(peer, now, &policy), "failure {number}");
+        }
+    }
+
+    #[test]
+    fn a_ban_that_was_served_is_over() {
+        let policy = LockoutPolicy { failures: 2, ban: Duration::from_secs(60), ..LockoutPolicy::default() };
+        let lockout = Lockout::default();
+        let (peer, now) = ([192, 0, 2, 1].into(), Instant::now());
+        lockout.failed(peer, now, 1, &policy);
+        lockout.failed(peer, now, 1, &policy);
+        let later = now + policy.ban;
+        lockout.failed(peer, later, 1, &policy);
+        assert!(!lockout.is_banned(peer, later, &policy), "the next failure counts as the first");
+    }
+
+    #[test]
+    fn an_address_that_becomes_exempt_is_let_in_at_once() {
+        let policy = LockoutPolicy { failures: 1, ..LockoutPolicy::default() };
+        let lockout = Lockout::default();
+        let (peer, now) = ([192, 0, 2, 1].into(), Instant::now());
+        lockout.failed(peer, now, 1, &policy);
+        let exempt = LockoutPolicy { exempt: vec!["192.0.2.0/24".parse().unwrap()], ..policy };
+        assert!(!lockout.is_banned(peer, now, &exempt));
     }
 
     #[test]
@@ -160,8 +200,8 @@ mod tests {
         let policy = LockoutPolicy::default();
         let lockout = Lockout::default();
         let now = Instant::now();
-        for number in 0..(REMEMBERED as u32 + 50) {
-            lockout.failed(IpAddr::V4(number.wrapping_add(0x0a00_0000).into()), now, 1, &policy);
+        for number in (0x0a00_0000_u32..).take(REMEMBERED + 50) {
+            lockout.failed(IpAddr::V4(number.into()), now, 1, &policy);
         }
         assert!(lockout.trails.lock().unwrap().len() <= REMEMBERED);
     }

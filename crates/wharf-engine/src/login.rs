@@ -13,6 +13,7 @@ use wharf_accounts::{Account, Attempt, Credential, Refusal};
 use crate::{
     Session,
     accounts::ActiveAccount,
+    engine::People,
     events::Event,
     session::{Guest, LoggedIn},
 };
@@ -56,19 +57,19 @@ impl Session<Guest> {
         let engine = Arc::clone(self.engine());
         let policy = engine.policy.load();
         let peer = self.record().peer.ip();
-        if engine.lockout.is_banned(peer, now) {
+        if engine.lockout.is_banned(peer, now, &policy.lockout) {
             self.tell(&Event::LoginFailed { user: credential.user(), cause: "the address is shut out (lockout)" });
             return Err(self.fail(LoginError::LockedOut, Duration::ZERO));
         }
         let attempt = Attempt { credential, peer, now, unix_now };
-        let accounts = engine.accounts.load();
-        let account = match accounts.log_in(&attempt).await {
+        let people = engine.people.load();
+        let account = match people.accounts.log_in(&attempt).await {
             Ok(account) => account,
             Err(refusal) => return Err(self.refused(credential, &refusal, now)),
         };
-        let active = match engine.active.find(&account) {
+        let active = match engine.active.find(&account, people.generation) {
             Some(active) => active,
-            None => match self.activate(account).await {
+            None => match self.activate(account, people).await {
                 Ok(active) => active,
                 Err(cause) => {
                     self.tell(&Event::VolumeFailed { cause: &cause });
@@ -81,7 +82,10 @@ impl Session<Guest> {
             self.tell(&Event::LoginFailed { user: credential.user(), cause });
             return Err(self.fail(LoginError::TooManySessions, Duration::ZERO));
         };
-        engine.lockout.succeeded(peer);
+        if !active.account.is_anonymous() {
+            // Anybody can log in as anonymous: it proves nothing about who guessed before.
+            engine.lockout.succeeded(peer);
+        }
         let note = match (credential, active.account.is_anonymous()) {
             (Credential::Anonymous { text }, _) => String::from_utf8_lossy(text).into_owned(),
             (Credential::Password { password, .. }, true) => String::from_utf8_lossy(password.expose()).into_owned(),
@@ -93,11 +97,11 @@ impl Session<Guest> {
         Ok(session)
     }
 
-    async fn activate(&self, account: Arc<Account>) -> Result<Arc<ActiveAccount>, String> {
+    async fn activate(&self, account: Arc<Account>, people: Arc<People>) -> Result<Arc<ActiveAccount>, String> {
         let engine = Arc::clone(self.engine());
         tokio::task::spawn_blocking(move || {
-            let view = engine.views.load().view(&account)?;
-            Ok(engine.active.insert(account, view))
+            let view = people.views.view(&account)?;
+            Ok(engine.active.insert(account, view, people.generation))
         })
         .await
         .map_err(|error| error.to_string())?

@@ -70,7 +70,8 @@ fn parse_text_addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     };
     let source: IpAddr = words.next()?.parse().ok()?;
     let destination: IpAddr = words.next()?.parse().ok()?;
-    let mut port = || words.next()?.parse::<u16>().ok();
+    // `parse` alone would take a sign.
+    let mut port = || words.next().filter(|word| !word.starts_with('+'))?.parse::<u16>().ok();
     let (source_port, destination_port) = (port()?, port()?);
     let fits = words.next().is_none() && source.is_ipv4() == is_v4 && destination.is_ipv4() == is_v4;
     fits.then(|| (SocketAddr::new(source, source_port), SocketAddr::new(destination, destination_port)))
@@ -152,11 +153,15 @@ mod tests {
             b"PROXY TCP4 2001:db8::1 192.0.2.1 1 2\r\n",
             b"PROXY TCP4 192.0.2.7 192.0.2.1 4000 99999\r\n",
             b"PROXY TCP4 192.0.2.7 192.0.2.1 4000 21 x\r\n",
-            &[b'P'; 1],
-        ]
-        .into_iter()
-        .take(4)
-        {
+            b"PROXY TCP4 192.0.2.7 192.0.2.1 +4000 21\r\n",
+            b"PROXY TCP4 192.0.2.7\r\n",
+            b"PROXY UDP4 192.0.2.7 192.0.2.1 4000 21\r\n",
+            b"PROXY \r\n",
+            b"PROXY\r\n",
+            b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x04\0\0\0\0",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff",
+        ] {
             assert_eq!(parse(bytes), Parsed::Malformed, "{}", bytes.escape_ascii());
         }
         let endless = [b"PROXY ".as_slice(), &[b'1'; 200]].concat();

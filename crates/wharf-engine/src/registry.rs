@@ -7,7 +7,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering},
     },
     time::Instant,
@@ -19,6 +19,16 @@ use tokio::sync::Notify;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
 
+/// A transfer of a session for as long as it lives: its session is not idle.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Record>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.transfers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// How a session is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -29,6 +39,16 @@ pub enum Ending {
     AfterTransfer = 1,
     /// At once.
     Now = 2,
+}
+
+impl Ending {
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::None,
+            1 => Self::AfterTransfer,
+            _ => Self::Now,
+        }
+    }
 }
 
 /// What is known of a session from outside.
@@ -47,6 +67,8 @@ pub struct Record {
     account: Mutex<Option<Arc<str>>>,
     /// Seconds after `since` at which a command last came.
     active: AtomicU32,
+    /// Transfers of now.
+    transfers: AtomicU32,
     ending: AtomicU8,
     signal: Notify,
 }
@@ -80,14 +102,10 @@ impl Record {
 
     /// What was asked for.
     pub fn ending(&self) -> Ending {
-        match self.ending.load(Ordering::Relaxed) {
-            0 => Ending::None,
-            1 => Ending::AfterTransfer,
-            _ => Ending::Now,
-        }
+        Ending::of(self.ending.load(Ordering::Relaxed))
     }
 
-    /// Waits until somebody asks for an end.
+    /// Waits until somebody asks for an end; each request is told once, several at a time as one.
     pub async fn ended(&self) -> Ending {
         self.signal.notified().await;
         self.ending()
@@ -102,12 +120,13 @@ pub struct Registry {
     next: AtomicU64,
     shards: [Mutex<HashMap<SessionId, Arc<Record>>>; SHARDS],
     empty: Notify,
-    draining: OnceLock<()>,
+    /// What everybody was asked, and whoever comes is.
+    ending: AtomicU8,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { next: AtomicU64::new(1), shards: Default::default(), empty: Notify::new(), draining: OnceLock::new() }
+        Self { next: AtomicU64::new(1), shards: Default::default(), empty: Notify::new(), ending: AtomicU8::new(0) }
     }
 }
 
@@ -134,13 +153,14 @@ impl Registry {
             since: now,
             account: Mutex::new(None),
             active: AtomicU32::new(0),
+            transfers: AtomicU32::new(0),
             ending: AtomicU8::new(0),
             signal: Notify::new(),
         });
         self.shard(id).lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&record));
         // Entered while everyone was being told to go: must hear of it as well.
-        if self.draining.get().is_some() {
-            record.end(Ending::AfterTransfer);
+        if self.is_draining() {
+            record.end(Ending::of(self.ending.load(Ordering::SeqCst)));
         }
         Registered { registry: Arc::clone(self), record }
     }
@@ -173,13 +193,21 @@ impl Registry {
         })
     }
 
-    /// Asks the session of `peer` that has been silent the longest to end at once; `false` when it
-    /// has none.
+    /// Marks a session as busy with a transfer.
+    pub(crate) fn busy(&self, id: SessionId) -> Option<Busy> {
+        let record = self.shard(id).lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()?;
+        record.transfers.fetch_add(1, Ordering::Relaxed);
+        Some(Busy(record))
+    }
+
+    /// Asks the idle session of `peer` that has been silent the longest to end at once; `false` when
+    /// it has none (INT-45).
     pub fn replace_oldest(&self, peer: IpAddr) -> bool {
         let oldest = self
             .sessions()
             .into_iter()
             .filter(|record| record.peer.ip() == peer && record.ending() == Ending::None)
+            .filter(|record| record.transfers.load(Ordering::Relaxed) == 0)
             .min_by_key(|record| record.last_active());
         oldest.is_some_and(|record| {
             record.end(Ending::Now);
@@ -189,15 +217,21 @@ impl Registry {
 
     /// Asks everyone to end. New sessions are asked as soon as they enter.
     pub fn end_all(&self, ending: Ending) {
-        self.draining.get_or_init(|| ());
+        self.ending.fetch_max(ending as u8, Ordering::SeqCst);
         for record in self.sessions() {
             record.end(ending);
         }
     }
 
-    /// Waits until nobody is here.
+    /// Whether everybody was asked to end.
+    pub fn is_draining(&self) -> bool {
+        self.ending.load(Ordering::SeqCst) != Ending::None as u8
+    }
+
+    /// Waits until nobody is here; any number may wait.
     pub async fn emptied(&self) {
         loop {
+            // Made before the look, so that whoever leaves after it is heard.
             let emptied = self.empty.notified();
             if self.is_empty() {
                 return;
@@ -230,13 +264,16 @@ impl Drop for Registered {
             sessions.is_empty()
         };
         if is_empty {
-            self.registry.empty.notify_one();
+            self.registry.empty.notify_waiters();
         }
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
 mod tests {
+    use std::future::Future as _;
+
     use super::*;
 
     fn address(last: u8) -> SocketAddr {
@@ -258,6 +295,48 @@ mod tests {
         });
         drop((early, late));
         waiting.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_comes_after_the_hard_end_is_ended_hard() {
+        let registry = Arc::new(Registry::default());
+        registry.end_all(Ending::AfterTransfer);
+        registry.end_all(Ending::Now);
+        let late = registry.enter("ftp", address(1), address(9), Instant::now());
+        assert_eq!(late.record().ended().await, Ending::Now);
+    }
+
+    /// A session that has heard of one request hears of a stronger one as well, and of none twice.
+    #[tokio::test]
+    async fn each_request_to_end_is_heard_once() {
+        let registry = Arc::new(Registry::default());
+        let session = registry.enter("ftp", address(1), address(9), Instant::now());
+        session.record().end(Ending::AfterTransfer);
+        assert_eq!(session.record().ended().await, Ending::AfterTransfer);
+        let mut again = std::pin::pin!(session.record().ended());
+        assert!(std::future::poll_fn(|context| std::task::Poll::Ready(again.as_mut().poll(context))).await.is_pending());
+        session.record().end(Ending::Now);
+        session.record().end(Ending::AfterTransfer);
+        assert_eq!(again.await, Ending::Now, "a weaker request takes nothing back");
+    }
+
+    #[tokio::test]
+    async fn everybody_who_waits_hears_that_the_last_has_left() {
+        let registry = Arc::new(Registry::default());
+        let session = registry.enter("ftp", address(1), address(9), Instant::now());
+        let leave = async { drop(session) };
+        tokio::join!(biased; registry.emptied(), registry.emptied(), leave);
+    }
+
+    /// INT-45: it is an idle session that makes room.
+    #[test]
+    fn a_session_with_a_transfer_is_not_replaced() {
+        let registry = Arc::new(Registry::default());
+        let session = registry.enter("ftp", address(1), address(9), Instant::now());
+        let busy = registry.busy(session.record().id);
+        assert!(!registry.replace_oldest(address(1).ip()));
+        drop(busy);
+        assert!(registry.replace_oldest(address(1).ip()));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! Whatever ends a transfer (the last octet, a broken stream, a stall, an abort, a full disk), it
 //! ends here: an upload is committed or aborted before anybody is told, and the bus hears of it
-//! exactly once.
+//! exactly once. An abort ends the flow, never the settling after it: from the last octet on an
+//! upload is committed or has failed, whoever asks.
 
 use std::{
     future::Future,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,13 +17,14 @@ use std::{
 
 use tokio::sync::Notify;
 use wharf_transfer::{
-    DataStream, Error, Flow, Meter, Source, Target, Transform, guard_against_stall, receive, send,
+    DataStream, Error, Flow, Meter, Source, Target, Transform, receive, send, stalled,
 };
 use wharf_vfs::{AbortedUpload, Upload};
 
 use crate::{
     ActiveAccount, Engine,
     events::{Direction, Event, Origin, TransferEnd, TransferRecord},
+    registry::Busy,
 };
 
 /// A request to stop a transfer, from beside it.
@@ -32,15 +35,22 @@ pub struct Abort {
 }
 
 impl Abort {
-    /// Asks for the end.
+    /// Asks for the end; for good.
     pub fn ask(&self) {
-        self.asked.store(true, Ordering::Relaxed);
+        self.asked.store(true, Ordering::Release);
         self.signal.notify_one();
     }
 
     /// Whether somebody asked.
     pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Waits until somebody asks, or has asked. Only one may wait at a time.
+    async fn asked(&self) {
+        while !self.is_asked() {
+            self.signal.notified().await;
+        }
     }
 
     /// Runs `work` until it is done or somebody asks for its end; `None` then.
@@ -48,7 +58,7 @@ impl Abort {
         tokio::select! {
             biased;
             done = work => Some(done),
-            () = self.signal.notified() => None,
+            () = self.asked() => None,
         }
     }
 }
@@ -91,6 +101,7 @@ impl Transfers {
         mut transform: Option<Box<dyn Transform>>,
         path: &[u8],
     ) -> Outcome {
+        let told = self.begin(Direction::Download, path, transform.is_some());
         let flow = Flow { meter: &self.meter, throttles: &self.account.download };
         let transformer: Option<&mut dyn Transform> = match &mut transform {
             Some(transform) => Some(&mut **transform),
@@ -103,13 +114,14 @@ impl Transfers {
             // Never an orderly end after less than was promised.
             Outcome::Aborted | Outcome::Failed(_) => stream.reset(),
         }
-        self.tell(Direction::Download, path, transform.is_some(), &outcome, false);
+        told.tell(&outcome, false);
         outcome
     }
 
     /// Receives into an upload, commits or aborts it, and tells.
     ///
-    /// `announced`: a stream that breaks after at least so many octets counts as whole (INT-56).
+    /// `announced`: a stream that breaks after at least so many octets counts as whole (INT-56),
+    /// unless it is transformed: then its end was not seen.
     pub async fn upload(
         &self,
         upload: Upload,
@@ -119,6 +131,7 @@ impl Transfers {
         limit: u64,
         path: &[u8],
     ) -> Outcome {
+        let told = self.begin(Direction::Upload, path, transform.is_some());
         let flow = Flow { meter: &self.meter, throttles: &self.account.upload };
         let transformer: Option<&mut dyn Transform> = match &mut transform {
             Some(transform) => Some(&mut **transform),
@@ -128,7 +141,9 @@ impl Transfers {
         let received = self.run(receive(&target, &mut stream, flow, transformer)).await;
         drop(target);
         let received = match received {
-            Outcome::Failed(Error::Stream(_)) if announced.is_some_and(|octets| self.meter.octets() >= octets) => {
+            Outcome::Failed(Error::Stream(_))
+                if transform.is_none() && announced.is_some_and(|octets| self.meter.octets() >= octets) =>
+            {
                 Outcome::Complete(self.meter.octets())
             }
             other => other,
@@ -154,25 +169,56 @@ impl Transfers {
             Outcome::Complete(_) => stream.finish(),
             Outcome::Aborted | Outcome::Failed(_) => stream.reset(),
         }
-        self.tell(Direction::Upload, path, transform.is_some(), &outcome, kept);
+        told.tell(&outcome, kept);
         outcome
     }
 
+    /// Runs a flow to its end, whoever brings it about. When this returns nothing of the flow is
+    /// under way any more, so an upload can be settled.
     async fn run(&self, flow: impl Future<Output = Result<u64, Error>>) -> Outcome {
         if self.abort.is_asked() {
             return Outcome::Aborted;
         }
-        match self.abort.or(guard_against_stall(&self.meter, self.stall_timeout, flow)).await {
-            Some(Ok(octets)) => Outcome::Complete(octets),
-            Some(Err(error)) => Outcome::Failed(error),
-            None => Outcome::Aborted,
-        }
+        let mut flow = pin!(flow);
+        let outcome = |result: Result<u64, Error>, stopped: Outcome| match result {
+            Ok(octets) => Outcome::Complete(octets),
+            Err(Error::Stopped) => stopped,
+            Err(error) => Outcome::Failed(error),
+        };
+        let stopped = tokio::select! {
+            biased;
+            result = &mut flow => return outcome(result, Outcome::Aborted),
+            () = self.abort.asked() => Outcome::Aborted,
+            () = stalled(&self.meter, self.stall_timeout) => {
+                Outcome::Failed(Error::Stalled { seconds: self.stall_timeout.as_secs() })
+            }
+        };
+        self.meter.stop();
+        outcome(flow.await, stopped)
     }
 
-    fn tell(&self, direction: Direction, path: &[u8], ascii: bool, outcome: &Outcome, kept: bool) {
-        let end = match outcome {
+    fn begin<'a>(&'a self, direction: Direction, path: &'a [u8], ascii: bool) -> Untold<'a> {
+        let busy = self.origin.session.and_then(|id| self.engine.registry.busy(id));
+        Untold { transfers: self, direction, path, ascii, _busy: busy, is_told: false }
+    }
+}
+
+/// A transfer of which the bus has not heard. It does, even if the transfer is dropped.
+struct Untold<'a> {
+    transfers: &'a Transfers,
+    direction: Direction,
+    path: &'a [u8],
+    ascii: bool,
+    _busy: Option<Busy>,
+    is_told: bool,
+}
+
+impl Untold<'_> {
+    fn tell(mut self, outcome: &Outcome, kept: bool) {
+        self.is_told = true;
+        self.emit(match outcome {
             Outcome::Complete(_) => TransferEnd::Committed,
-            Outcome::Aborted => TransferEnd::Aborted { cause: "aborted by the client".into(), kept },
+            Outcome::Aborted => TransferEnd::Aborted { cause: "aborted on request".into(), kept },
             Outcome::Failed(error) => {
                 let mut cause = error.to_string();
                 if let Error::Store(store) = error
@@ -182,16 +228,29 @@ impl Transfers {
                 }
                 TransferEnd::Aborted { cause, kept }
             }
-        };
+        });
+    }
+
+    fn emit(&self, end: TransferEnd) {
+        let Transfers { engine, origin, account, meter, started, .. } = self.transfers;
         let record = TransferRecord {
-            direction,
-            path,
-            octets: self.meter.octets(),
-            seconds: self.started.elapsed().as_secs_f64(),
-            ascii,
-            anonymous: self.account.account.is_anonymous(),
+            direction: self.direction,
+            path: self.path,
+            octets: meter.octets(),
+            seconds: started.elapsed().as_secs_f64(),
+            ascii: self.ascii,
+            anonymous: account.account.is_anonymous(),
             end,
         };
-        self.engine.bus.emit(&self.origin, &Event::Transfer(record));
+        engine.bus.emit(origin, &Event::Transfer(record));
+    }
+}
+
+impl Drop for Untold<'_> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            // An upload that is dropped discards what was staged.
+            self.emit(TransferEnd::Aborted { cause: "the session was dropped".into(), kept: false });
+        }
     }
 }

@@ -18,6 +18,17 @@ pub enum Format {
     Json,
 }
 
+impl Format {
+    fn line(self, at: SystemTime, origin: &Origin, event: &Event<'_>) -> String {
+        let mut line = String::with_capacity(160);
+        match self {
+            Self::Human => human(&mut line, at, origin, event),
+            Self::Json => json(&mut line, at, origin, event),
+        }
+        line
+    }
+}
+
 /// Writes a line per event.
 pub struct LogSink {
     format: Format,
@@ -38,12 +49,15 @@ impl Sink for LogSink {
     }
 
     fn take(&self, at: SystemTime, origin: &Origin, event: &Event<'_>) {
-        let mut line = String::with_capacity(160);
-        match self.format {
-            Format::Human => human(&mut line, at, origin, event),
-            Format::Json => json(&mut line, at, origin, event),
+        let line = self.format.line(at, origin, event);
+        if !self.writer.line(line.into_bytes()) {
+            return;
         }
-        self.writer.line(line.into_bytes());
+        // There is room again: time to tell what was lost.
+        if let Some(text) = self.writer.complaint() {
+            let notice = Event::Notice { level: Level::Warning, text: &text };
+            self.writer.line(self.format.line(at, &Origin::default(), &notice).into_bytes());
+        }
     }
 
     fn reopen(&self) {
@@ -77,10 +91,10 @@ fn sentence(event: &Event<'_>) -> String {
     match event {
         Event::Listening(address) => format!("listening on {address}"),
         Event::Opened { peer } => format!("connection from {peer}"),
-        Event::Refused { cause } => format!("connection refused: {cause}"),
+        Event::Refused { cause } => format!("connection refused: {}", escape(cause.as_bytes())),
         Event::LoggedIn { note } if note.is_empty() => "logged in".into(),
         Event::LoggedIn { note } => format!("logged in as anonymous, gave {}", escape(note.as_bytes())),
-        Event::LoginFailed { user, cause } => format!("login of {} failed: {cause}", escape(user)),
+        Event::LoginFailed { user, cause } => format!("login of {} failed: {}", escape(user), escape(cause.as_bytes())),
         Event::Command { verb, argument } => format!("{verb} {}", escape(argument)),
         Event::ClientName(name) => format!("client is {}", escape(name)),
         Event::Transfer(record) => transfer(record),
@@ -91,13 +105,15 @@ fn sentence(event: &Event<'_>) -> String {
             FileChange::Renamed(from, to) => format!("renamed {} to {}", escape(from), escape(to)),
             FileChange::Attributes(path) => format!("changed attributes of {}", escape(path)),
         },
-        Event::DataConnection { cause } => format!("data connection: {cause}"),
+        Event::DataConnection { cause } => format!("data connection: {}", escape(cause.as_bytes())),
         Event::VolumeFailed { cause } => format!("volume failed: {}", escape(cause.as_bytes())),
         Event::Closed { cause, seconds } => format!("closed after {seconds} s: {cause}"),
         Event::Reloaded => "configuration read again".into(),
-        Event::ReloadFailed { cause } => format!("new configuration refused, the old one stays: {cause}"),
+        Event::ReloadFailed { cause } => {
+            format!("new configuration refused, the old one stays: {}", escape(cause.as_bytes()))
+        },
         Event::Draining => "draining: no new connections, running transfers may finish".into(),
-        Event::Notice { text, .. } => (*text).into(),
+        Event::Notice { text, .. } => escape(text.as_bytes()),
     }
 }
 
@@ -112,7 +128,7 @@ fn transfer(record: &TransferRecord<'_>) -> String {
         TransferEnd::Committed => format!("{what} of {path} whole ({octets} octets, {seconds:.3} s)"),
         TransferEnd::Aborted { cause, kept } => {
             let part = if *kept { ", the part was kept" } else { "" };
-            format!("{what} of {path} aborted after {octets} octets, {seconds:.3} s: {cause}{part}")
+            format!("{what} of {path} aborted after {octets} octets, {seconds:.3} s: {}{part}", escape(cause.as_bytes()))
         }
     }
 }
@@ -187,7 +203,7 @@ fn field(line: &mut String, name: &str, value: &[u8]) {
         match character {
             '"' => line.push_str("\\\""),
             '\\' => line.push_str("\\\\"),
-            control if control < ' ' || control == '\u{7f}' => {
+            control if control.is_control() => {
                 let _ = write!(line, "\\u{:04x}", control as u32);
             }
             other => line.push(other),
@@ -196,16 +212,22 @@ fn field(line: &mut String, name: &str, value: &[u8]) {
     line.push('"');
 }
 
-/// Text for a human line: control bytes as `\xNN`, a backslash doubled.
+/// Text for a human line: control bytes (C1 of ISO 6429 too, which terminals obey) and what is not
+/// UTF-8 as `\xNN`, a backslash doubled.
 pub(super) fn escape(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
-    for character in String::from_utf8_lossy(bytes).chars() {
-        match character {
-            '\\' => text.push_str("\\\\"),
-            control if control < ' ' || control == '\u{7f}' => {
-                let _ = write!(text, "\\x{:02x}", control as u32);
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => text.push_str("\\\\"),
+                control if control.is_control() => {
+                    let _ = write!(text, "\\x{:02x}", control as u32);
+                }
+                other => text.push(other),
             }
-            other => text.push(other),
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text

@@ -1,17 +1,17 @@
 //! Lines to a file or a terminal without making a session wait.
 //!
 //! One thread writes for all; sessions put lines into a bounded queue. When the disk cannot follow,
-//! lines are dropped and their number is written once there is room: a full log disk must not stop
-//! the service.
+//! lines are dropped and counted; the sink says so in its own form once there is room
+//! ([`LineWriter::complaint`]): a full log disk must not stop the service.
 
 use std::{
     io::{self, Write},
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
-    thread::JoinHandle,
+    time::Duration,
 };
 
 /// Opens the output: at the start, and again after rotation.
@@ -20,16 +20,31 @@ pub type Open = Box<dyn FnMut() -> io::Result<Box<dyn Write + Send>> + Send>;
 /// How many lines may wait.
 const QUEUE: usize = 8192;
 
+/// How long the end of the process waits for what is queued.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 enum Order {
     Line(Vec<u8>),
-    Reopen,
+    /// Look at the flags.
+    Wake,
 }
 
-/// A queue of lines with a thread behind it. Dropping it writes what is queued.
+/// What both sides see beside the queue.
+#[derive(Default)]
+struct Shared {
+    dropped: AtomicU64,
+    /// A flag and no order: a full queue must not swallow it.
+    reopen: AtomicBool,
+    reopen_error: Mutex<Option<io::Error>>,
+}
+
+/// A queue of lines with a thread behind it. Dropping it writes what is queued, unless the output
+/// takes nothing for 5 s.
 pub struct LineWriter {
     queue: Option<SyncSender<Order>>,
-    dropped: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Disconnected when the thread has written everything.
+    done: Mutex<Receiver<()>>,
 }
 
 impl LineWriter {
@@ -40,73 +55,92 @@ impl LineWriter {
     pub fn start(mut open: Open) -> io::Result<Self> {
         let output = open()?;
         let (queue, orders) = sync_channel(QUEUE);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&dropped);
-        let thread = std::thread::Builder::new()
-            .name("wharf-log".into())
-            .spawn(move || write_lines(&orders, output, open, &counter))?;
-        Ok(Self { queue: Some(queue), dropped, thread: Some(thread) })
+        let (alive, done) = channel();
+        let shared = Arc::<Shared>::default();
+        let output = Output { output, open, shared: Arc::clone(&shared), _alive: alive };
+        std::thread::Builder::new().name("wharf-log".into()).spawn(move || output.write(&orders))?;
+        Ok(Self { queue: Some(queue), shared, done: Mutex::new(done) })
     }
 
-    /// Queues a line, without its line end.
-    pub fn line(&self, mut line: Vec<u8>) {
+    /// Queues a line, without its line end; `false` when there was no room for it.
+    pub fn line(&self, mut line: Vec<u8>) -> bool {
         line.push(b'\n');
-        self.order(Order::Line(line));
+        let is_queued = self.order(Order::Line(line));
+        if !is_queued {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        is_queued
     }
 
     /// Opens the output anew before the next line.
     pub fn reopen(&self) {
-        self.order(Order::Reopen);
+        self.shared.reopen.store(true, Ordering::Release);
+        // No room: the lines that wait will do.
+        self.order(Order::Wake);
     }
 
-    fn order(&self, order: Order) {
-        let Some(queue) = &self.queue else { return };
-        if let Err(TrySendError::Full(_)) = queue.try_send(order) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+    /// What went wrong since the last call and should stand in the log, in the log's own form.
+    pub fn complaint(&self) -> Option<String> {
+        let dropped = self.shared.dropped.swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            return Some(format!(
+                "{dropped} log lines were dropped because the log could not be written fast enough"
+            ));
         }
+        let error = self.shared.reopen_error.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(format!("the log could not be opened anew and goes on where it was: {error}"))
+    }
+
+    fn order(&self, order: Order) -> bool {
+        self.queue.as_ref().is_some_and(|queue| queue.try_send(order).is_ok())
     }
 }
 
 impl Drop for LineWriter {
     fn drop(&mut self) {
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // A writer that panicked has nothing left to say.
-            let _ = thread.join();
-        }
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // Nothing is ever sent; either way there is nothing left to wait for.
+        let _ = done.recv_timeout(LAST_WORDS);
     }
 }
 
-fn write_lines(orders: &Receiver<Order>, mut output: Box<dyn Write + Send>, mut open: Open, dropped: &AtomicU64) {
-    // Errors are swallowed on purpose: there is no second place to complain to.
-    while let Ok(order) = orders.recv() {
-        match order {
-            Order::Line(line) => {
-                let _ = output.write_all(&line);
-                // Flush only when nothing more is waiting.
-                while let Ok(next) = orders.try_recv() {
-                    match next {
-                        Order::Line(line) => {
-                            let _ = output.write_all(&line);
-                        }
-                        Order::Reopen => reopen(&mut output, &mut open),
-                    }
-                }
-                let lost = dropped.swap(0, Ordering::Relaxed);
-                if lost > 0 {
-                    let _ = writeln!(output, "{lost} log lines were dropped because the log could not be written fast enough");
-                }
-                let _ = output.flush();
+/// The thread's side.
+struct Output {
+    output: Box<dyn Write + Send>,
+    open: Open,
+    shared: Arc<Shared>,
+    _alive: Sender<()>,
+}
+
+impl Output {
+    fn write(mut self, orders: &Receiver<Order>) {
+        // Errors are swallowed on purpose: there is no second place to complain to.
+        while let Ok(order) = orders.recv() {
+            self.obey(order);
+            // Flushed when nothing more is waiting, and now and then under a flood.
+            for order in orders.try_iter().take(QUEUE) {
+                self.obey(order);
             }
-            Order::Reopen => reopen(&mut output, &mut open),
+            let _ = self.output.flush();
         }
     }
-    let _ = output.flush();
-}
 
-fn reopen(output: &mut Box<dyn Write + Send>, open: &mut Open) {
-    let _ = output.flush();
-    if let Ok(fresh) = open() {
-        *output = fresh;
+    fn obey(&mut self, order: Order) {
+        if self.shared.reopen.swap(false, Ordering::AcqRel) {
+            let _ = self.output.flush();
+            match (self.open)() {
+                Ok(fresh) => self.output = fresh,
+                Err(error) => {
+                    *self.shared.reopen_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                }
+            }
+        }
+        if let Order::Line(line) = order {
+            let _ = self.output.write_all(&line);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;
