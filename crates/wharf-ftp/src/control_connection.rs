@@ -7,7 +7,7 @@
 
 use std::{
     cell::RefCell,
-    future::{pending, poll_fn},
+    future::{Future, pending, poll_fn},
     io,
     pin::Pin,
     sync::Arc,
@@ -86,13 +86,16 @@ enum Input {
 }
 
 /// Serves a connection to its end.
-pub(crate) async fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) {
+///
+/// What a session knows stands in one box: a future that is moved into another is kept twice, and
+/// ten thousand idle sessions would pay for each copy.
+pub(crate) fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) -> impl Future<Output = ()> + Send {
     let now = clock::now();
     let settings = front_end.settings();
     let Connection { socket, peer, local, bound, lease } = connection;
     let guest = Session::open(Arc::clone(front_end.engine()), lease, front_end.name(), peer, local, now);
     let record = Arc::clone(guest.record());
-    let control = ControlConnection {
+    let mut control = Box::new(ControlConnection {
         socket,
         machine: Server::new(Arc::clone(&settings.machine), now),
         session: FtpSession {
@@ -109,12 +112,12 @@ pub(crate) async fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) {
         running: None,
         input: Input::Open,
         heard: Ending::None,
-    };
-    control.run(&record).await;
+    });
+    async move { control.run(&record).await }
 }
 
 impl ControlConnection {
-    async fn run(mut self, record: &Record) {
+    async fn run(&mut self, record: &Record) {
         let started = record.since;
         self.machine.greet(clock::now());
         let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline().into()));
@@ -440,5 +443,4 @@ mod tests {
     fn a_control_connection_is_small() {
         assert!(size_of::<ControlConnection>() <= 1536, "{}", size_of::<ControlConnection>());
     }
-
 }

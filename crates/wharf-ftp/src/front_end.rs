@@ -1,6 +1,6 @@
 //! FTP as the listener sees it.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use wharf_engine::{Connection, Engine, FrontEnd, engine::Current, events::Event};
 use wharf_proto::ftp::server::Server;
@@ -62,7 +62,7 @@ impl FrontEnd for FtpFrontEnd {
         true
     }
 
-    async fn serve(self: Arc<Self>, connection: Connection) {
-        control_connection::serve(self, connection).await;
+    fn serve(self: Arc<Self>, connection: Connection) -> impl Future<Output = ()> + Send {
+        control_connection::serve(self, connection)
     }
 }
