@@ -215,6 +215,9 @@ pub(crate) fn login_refused(user: &[u8], reply: &Reply) -> Error {
     if text.contains("writable root inside chroot") {
         return error.because("D28", ["for the server's admin: vsftpd needs allow_writeable_chroot=YES, or chmod a-w on the root"]);
     }
+    if error.kind() != Kind::Authentication {
+        return error.hint("for the server's admin: the server is at fault here; its own words and its log say why");
+    }
     error.because(
         "D27",
         [

@@ -159,6 +159,17 @@ impl Session {
         Ok(answer::size(&reply))
     }
 
+    /// MDTM, Unix seconds; `None` when the server does not tell it.
+    pub(crate) async fn modified(&mut self, name: &[u8]) -> Result<Option<i64>> {
+        if !self.capabilities.modification_time {
+            return Ok(None);
+        }
+        let reply = self
+            .ask(Request::ModificationTime(Pathname::from(name)))
+            .await?;
+        Ok(answer::modification_time(&reply).map(|time| time.seconds()))
+    }
+
     /// Sets a file's time by the first way that is not refused (RPL-57); gives whether one worked.
     pub(crate) async fn set_time(&mut self, name: &[u8], seconds: i64) -> Result<bool> {
         if self.context.memory.recall(|known| known.set_time) == Works::No {

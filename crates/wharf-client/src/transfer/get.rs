@@ -144,10 +144,16 @@ impl Work<'_> {
         }
         let exact = entry
             .modified
-            .filter(|modified| modified.precision == Precision::Second);
+            .filter(|modified| modified.precision == Precision::Second)
+            .map(|modified| modified.seconds);
+        // A listing by LIST is too coarse to keep the time by.
+        let mtime = match exact {
+            None if self.download.known.is_some() => session.modified(name).await?,
+            exact => exact,
+        };
         Ok(Known {
             size: entry.size,
-            mtime: exact.map(|modified| modified.seconds),
+            mtime,
         })
     }
 
@@ -295,8 +301,8 @@ impl Work<'_> {
                 return Ok(0);
             };
             let octets = part.size()?;
-            let same =
-                sidecar.url == url && sidecar.size == known.size && sidecar.mtime == known.mtime;
+            let same_size = known.size.is_none() || sidecar.size == known.size;
+            let same = sidecar.url == url && same_size && sidecar.mtime == known.mtime;
             if !same || octets == 0 || known.size.is_some_and(|size| octets > size) {
                 return Ok(0);
             }

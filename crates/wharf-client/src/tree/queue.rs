@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::Notify, task::JoinSet};
 
 use super::Tally;
-use crate::{Error, Kind, Pool, Result, Step, Subject, Transferred};
+use crate::{Error, Pool, Result, Step, Subject, Transferred};
 
 /// A piece of work.
 pub(super) enum Work<D, F> {
@@ -29,6 +29,8 @@ struct Inner<D, F> {
     files: VecDeque<F>,
     /// Pieces that some task has in hand and that may give more.
     in_hand: usize,
+    /// Pieces that were ever taken.
+    begun: u64,
     tally: Tally,
     /// No more is begun: the site is out of reach.
     stopped: Option<Error>,
@@ -73,6 +75,7 @@ impl<D, F> Queue<D, F> {
                 match work {
                     Some(work) => {
                         inner.in_hand += 1;
+                        inner.begun += 1;
                         Some(Some(work))
                     }
                     None if inner.in_hand == 0 => Some(None),
@@ -98,23 +101,20 @@ impl<D, F> Queue<D, F> {
         self.changed.notify_one();
     }
 
+    /// Whether the first directory is still in hand: without it there is nothing else to do.
+    fn is_at_the_top(&self) -> bool {
+        self.with(|inner| inner.begun == 1)
+    }
+
     fn stop(&self, error: Error) {
         self.with(|inner| inner.stopped = inner.stopped.take().or(Some(error)));
         self.changed.notify_waiters();
     }
 }
 
-/// Whether going on with the next piece makes no sense.
+/// Whether going on with the next piece makes no sense: the site was not even reached.
 const fn is_fatal(error: &Error) -> bool {
     matches!(
-        error.kind(),
-        Kind::Name
-            | Kind::Refused
-            | Kind::TimedOut
-            | Kind::Authentication
-            | Kind::Usage
-            | Kind::Busy
-    ) && matches!(
         error.step(),
         Step::Resolve | Step::Connect | Step::Greeting | Step::Login
     )
@@ -140,6 +140,7 @@ where
         directories: Vec::new(),
         files: VecDeque::new(),
         in_hand: 0,
+        begun: 0,
         tally: Tally::default(),
         stopped: None,
     };
@@ -163,7 +164,9 @@ where
                         let looked = look(pool.clone(), directory, Arc::clone(&queue)).await;
                         match looked {
                             Ok(()) => {}
-                            Err(error) if is_fatal(&error) => queue.stop(error),
+                            Err(error) if is_fatal(&error) || queue.is_at_the_top() => {
+                                queue.stop(error);
+                            }
                             Err(error) => {
                                 let name = pool.site().to_string();
                                 queue.fail(&pool, &name, error);
