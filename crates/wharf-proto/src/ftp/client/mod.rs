@@ -313,8 +313,8 @@ impl Client {
         if reply.code.class() == Class::Preliminary {
             return;
         }
-        // NOOP's own answer: 200, or its refusal.
-        if resynchronising && matches!(reply.code.value(), 200 | 500 | 501 | 502) {
+        // NOOP's own answer: whatever comes after both others, else 200 or its refusal.
+        if resynchronising && (finals >= 2 || matches!(reply.code.value(), 200 | 500 | 501 | 502)) {
             self.under_way.clear();
             self.state = State::Ready;
             self.events.push_back(Event::Resynchronised);
