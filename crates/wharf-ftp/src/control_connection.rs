@@ -412,9 +412,9 @@ fn take(bytes: &[u8], machine: &mut Server, input: &mut Input) -> Woken {
         return Woken::Read;
     }
     // A read ends at the urgent mark although more is there, and the reactor takes a short read for an
-    // empty socket. Urgent data always comes with a Telnet command (RPL-12), so after one of those the
-    // next read asks the socket itself.
-    if bytes.contains(&IAC) {
+    // empty socket. The mark lies in a Telnet command (RPL-12) or, from clients that send their whole
+    // ABOR as urgent, on the end of its line: after such a piece the next read asks the socket itself.
+    if !bytes.ends_with(b"\n") || bytes.contains(&IAC) {
         *input = Input::Unsure;
     }
     machine.handle_input(clock::now(), bytes);

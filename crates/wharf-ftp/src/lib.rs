@@ -17,6 +17,9 @@ mod replies;
 mod session;
 pub mod settings;
 
+#[cfg(test)]
+mod tests;
+
 pub use advertised::{Advertised, Rule, RuleAddress};
 pub use front_end::FtpFrontEnd;
 pub use settings::{DataSettings, ListSettings, Owners, PeerCheck, Settings};

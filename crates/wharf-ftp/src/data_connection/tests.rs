@@ -56,7 +56,7 @@ fn nobody_is_sent_to_loopback_or_to_ourselves() {
         assert!(matches!(check(target, &ends), Err(DataRefusal::BadAddress(_))), "{target}");
     }
     assert_eq!(check("198.51.100.1:80", &ends), Err(DataRefusal::LowPort(80)));
-    let local = super::Ends { peer: "127.0.0.1:4000".parse().unwrap(), ..ends };
+    let local = Ends { peer: "127.0.0.1:4000".parse().unwrap(), ..ends };
     assert_eq!(check("127.0.0.1:4001", &local), Ok(()), "a client on this host is its own peer");
 }
 
@@ -106,7 +106,7 @@ async fn cve_1999_0351_a_stranger_does_not_end_the_wait() {
         stream.finish();
         let read = |mut socket: std::net::TcpStream| {
             let mut text = String::new();
-            let end = std::io::Read::read_to_string(&mut socket, &mut text);
+            let end = io::Read::read_to_string(&mut socket, &mut text);
             (end.is_ok(), text)
         };
         assert_eq!(read(client), (true, "for the client".into()));
