@@ -104,6 +104,9 @@ pub struct Options {
     pub verify: Verify,
     /// Go on with a partial file that an earlier run left.
     pub resume: bool,
+    /// Put Telnet's IP and Synch before ABOR (RPL-14); some servers and gateways stumble over urgent
+    /// data. Default yes.
+    pub telnet_abort: bool,
     /// Sessions at once, at least 1. Default 4.
     pub parallel: usize,
 }
@@ -119,6 +122,7 @@ impl Default for Options {
             retry_wait: Duration::from_millis(500),
             verify: Verify::Auto,
             resume: false,
+            telnet_abort: true,
             parallel: 4,
         }
     }

@@ -60,7 +60,10 @@ impl Session {
         let _ = stream.set_nodelay(true);
         let mut session = Self {
             stream,
-            machine: Client::new(Settings::default()),
+            machine: Client::new(Settings {
+                telnet_abort: context.options.telnet_abort,
+                ..Settings::default()
+            }),
             input: vec![0; INPUT],
             context: Arc::clone(context),
             capabilities: Capabilities::default(),
