@@ -486,7 +486,9 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
 etc=$1; shift
 for f in passwd group shadow pam.d; do mount --bind "$etc/$f" "/etc/$f" || exit 70; done
 mount -t tmpfs -o mode=755 run /run || exit 70
-exec "$@""#;
+# Not exec: vsftpd gives up when it reaps an orphan, and the first process of a namespace gets them all.
+"$@"
+exit $?"#;
     let mut command = Command::new("unshare");
     command.args([
         "--mount",

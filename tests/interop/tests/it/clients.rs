@@ -167,6 +167,10 @@ fn curl_sends_and_fetches_a_tree() {
                     "-sS",
                     "--fail-early",
                     "--create-dirs",
+                // Alone, curl 7.88 sleeps a second whenever a 229 comes before it looks for it.
+                "--parallel",
+                "--parallel-max",
+                "8",
                     "--ftp-create-dirs",
                     "-u",
                     &user,
@@ -361,7 +365,7 @@ f.cwd("/")
 assert sorted(f.nlst("tree"))[0].startswith("tree/")
 # An abort as ftplib does it: urgent data.
 f.voidcmd("TYPE I")
-conn = f.transfercmd("RETR tree/file 0015.bin")
+conn = f.transfercmd("RETR tree/file 0035.bin")
 f.abort()
 conn.close()
 f.set_pasv(False)
