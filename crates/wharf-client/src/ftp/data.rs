@@ -120,19 +120,15 @@ impl Session {
             };
             let _ = timeout(ABORT_DRAIN, drain).await;
             stream.reset();
-            if timeout(ABORT_REPLIES, self.resynchronised()).await.is_err() {
-                self.machine.handle_abort_timeout();
-                return timeout(ABORT_REPLIES, self.resynchronised())
-                    .await
-                    .unwrap_or_else(|_| {
-                        Err(Error::new(
-                            Step::Transfer,
-                            Kind::Protocol,
-                            "the abort was not answered",
-                        ))
-                    });
+            if let Ok(result) = timeout(ABORT_REPLIES, self.resynchronised()).await {
+                return result;
             }
-            Ok(())
+            self.machine.handle_abort_timeout();
+            let unanswered =
+                Error::new(Step::Transfer, Kind::Protocol, "the abort was not answered");
+            timeout(ABORT_REPLIES, self.resynchronised())
+                .await
+                .unwrap_or(Err(unanswered))
         }
         .await;
         if aborted.is_err() {
@@ -141,7 +137,8 @@ impl Session {
     }
 
     async fn resynchronised(&mut self) -> Result<()> {
-        while self.event(Step::Transfer, ABORT_REPLIES).await? != Event::Resynchronised {}
+        // The time is the caller's to limit.
+        while self.event(Step::Transfer, 2 * ABORT_REPLIES).await? != Event::Resynchronised {}
         Ok(())
     }
 
