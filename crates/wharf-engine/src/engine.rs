@@ -137,7 +137,7 @@ impl Engine {
                     ..policy.admission
                 };
                 let lease = self.admission.admit(peer, &roomier).map_err(crate::Turned::cause)?;
-                self.registry.replace_oldest(peer).then_some(lease).ok_or(turned.cause())
+                self.registry.replace_oldest(peer).then_some(lease).ok_or_else(|| turned.cause())
             }
             answer => answer.map_err(crate::Turned::cause),
         }

@@ -31,3 +31,6 @@ pub use registry::{Ending, Record, Registry, SessionId};
 pub use session::{Guest, LoggedIn, Session};
 pub use workers::Workers;
 pub use transfers::{Abort, Outcome as TransferOutcome, Transfers};
+
+#[cfg(test)]
+mod tests;

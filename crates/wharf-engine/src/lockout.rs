@@ -101,7 +101,10 @@ impl Lockout {
         }
         let fresh = Trail { failures: 0, since: now, banned_until: None };
         let trail = trails.entry(peer).or_insert(fresh);
-        let is_over = trail.banned_until.map_or(now.duration_since(trail.since) >= policy.window, |until| now >= until);
+        let is_over = match trail.banned_until {
+            Some(until) => now >= until,
+            None => now.duration_since(trail.since) >= policy.window,
+        };
         if is_over {
             *trail = fresh;
         }

@@ -18,17 +18,6 @@ pub enum Format {
     Json,
 }
 
-impl Format {
-    fn line(self, at: SystemTime, origin: &Origin, event: &Event<'_>) -> String {
-        let mut line = String::with_capacity(160);
-        match self {
-            Self::Human => human(&mut line, at, origin, event),
-            Self::Json => json(&mut line, at, origin, event),
-        }
-        line
-    }
-}
-
 /// Writes a line per event.
 pub struct LogSink {
     format: Format,
@@ -49,20 +38,29 @@ impl Sink for LogSink {
     }
 
     fn take(&self, at: SystemTime, origin: &Origin, event: &Event<'_>) {
-        let line = self.format.line(at, origin, event);
-        if !self.writer.line(line.into_bytes()) {
+        if !self.writer.line(line(self.format, at, origin, event).into_bytes()) {
             return;
         }
         // There is room again: time to tell what was lost.
         if let Some(text) = self.writer.complaint() {
             let notice = Event::Notice { level: Level::Warning, text: &text };
-            self.writer.line(self.format.line(at, &Origin::default(), &notice).into_bytes());
+            self.writer.line(line(self.format, at, &Origin::default(), &notice).into_bytes());
         }
     }
 
     fn reopen(&self) {
         self.writer.reopen();
     }
+}
+
+/// The line of an event, without its end.
+pub(crate) fn line(format: Format, at: SystemTime, origin: &Origin, event: &Event<'_>) -> String {
+    let mut line = String::with_capacity(160);
+    match format {
+        Format::Human => human(&mut line, at, origin, event),
+        Format::Json => json(&mut line, at, origin, event),
+    }
+    line
 }
 
 fn human(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
@@ -92,7 +90,7 @@ fn sentence(event: &Event<'_>) -> String {
         Event::Listening(address) => format!("listening on {address}"),
         Event::Opened { peer } => format!("connection from {peer}"),
         Event::Refused { cause } => format!("connection refused: {}", escape(cause.as_bytes())),
-        Event::LoggedIn { note } if note.is_empty() => "logged in".into(),
+        Event::LoggedIn { note: "" } => "logged in".into(),
         Event::LoggedIn { note } => format!("logged in as anonymous, gave {}", escape(note.as_bytes())),
         Event::LoginFailed { user, cause } => format!("login of {} failed: {}", escape(user), escape(cause.as_bytes())),
         Event::Command { verb, argument } => format!("{verb} {}", escape(argument)),
@@ -107,7 +105,7 @@ fn sentence(event: &Event<'_>) -> String {
         },
         Event::DataConnection { cause } => format!("data connection: {}", escape(cause.as_bytes())),
         Event::VolumeFailed { cause } => format!("volume failed: {}", escape(cause.as_bytes())),
-        Event::Closed { cause, seconds } => format!("closed after {seconds} s: {cause}"),
+        Event::Closed { cause, seconds } => format!("closed after {seconds} s: {}", escape(cause.as_bytes())),
         Event::Reloaded => "configuration read again".into(),
         Event::ReloadFailed { cause } => {
             format!("new configuration refused, the old one stays: {}", escape(cause.as_bytes()))
