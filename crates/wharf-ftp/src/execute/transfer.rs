@@ -14,7 +14,7 @@ use wharf_proto::ftp::{
     server::{DataRefusal, Finished, Outcome, Placement, Reason, Representation, Started},
 };
 use wharf_transfer::{DataStream, Source, Transform, buffer};
-use wharf_vfs::{FileRef, Upload, UploadMode, VirtualPath};
+use wharf_vfs::{FileRef, Links, Upload, UploadMode, VirtualPath};
 
 use super::file::ascii_size;
 use crate::{
@@ -124,6 +124,9 @@ impl FtpSession {
         let (path, mode) = self.placed(&name, placement)?;
         self.check_data()?;
         self.check_room(&path, announced, &name).await?;
+        if placement == Placement::Replace {
+            self.check_no_directory(&path, &name).await?;
+        }
         let begun = self.view()?.begin_upload(&path, mode, self.umask).await;
         let mut upload = begun.map_err(|error| self.refused(&error, name.as_bytes()))?;
         if let Placement::ResumeAt(marker) = placement {
@@ -178,6 +181,17 @@ impl FtpSession {
                 let directory = whole.parent().unwrap_or_else(VirtualPath::root);
                 Ok((directory, UploadMode::Unique { hint: whole.name().map(<[u8]>::to_vec) }))
             }
+        }
+    }
+
+    /// DAT-30: a name that is a directory's is refused before the 150, not when the upload is over.
+    async fn check_no_directory(&self, path: &VirtualPath, name: &Pathname) -> Result<(), Outcome> {
+        match self.view()?.metadata(path, Links::NoFollow).await {
+            Ok(metadata) if metadata.is_directory() => {
+                Err(replies::refused_because(Reason::IsADirectory, name.as_bytes(), ""))
+            }
+            // Whoever may not look learns it from the upload itself.
+            _ => Ok(()),
         }
     }
 

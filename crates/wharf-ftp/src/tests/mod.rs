@@ -7,6 +7,10 @@ mod aborting;
 mod client;
 mod endings;
 mod login;
+mod data_paths;
+mod floods;
+mod text;
+mod transfers;
 mod server;
 
 use client::Client;
