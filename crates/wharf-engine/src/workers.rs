@@ -49,13 +49,15 @@ impl Workers {
         Self { workers: vec![Worker::new(Handle::current())], stop, threads: Vec::new() }
     }
 
-    /// The runtime of the caller and `more` threads with one of their own.
+    /// `count` threads with a runtime each (one at the least). The caller's runtime serves no
+    /// session.
     ///
     /// # Errors
     /// The system's refusal to start a thread.
-    pub fn start(more: usize) -> io::Result<Self> {
-        let mut all = Self::here();
-        for number in 1..=more {
+    pub fn start(count: usize) -> io::Result<Self> {
+        let (stop, _) = watch::channel(false);
+        let mut all = Self { workers: Vec::new(), stop, threads: Vec::new() };
+        for number in 1..=count.max(1) {
             let runtime =
                 Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
             all.workers.push(Worker::new(runtime.handle().clone()));
@@ -119,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn sessions_are_spread_over_all_threads() {
-        let workers = Workers::start(2).unwrap();
+        let workers = Workers::start(3).unwrap();
         let names = Arc::new(Mutex::new(HashSet::new()));
         let barrier = Arc::new(Barrier::new(7));
         for _ in 0..6 {

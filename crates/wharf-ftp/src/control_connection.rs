@@ -120,7 +120,7 @@ impl ControlConnection {
     async fn run(&mut self, record: &Record) {
         let started = record.since;
         self.machine.greet(clock::now());
-        let mut timer = std::pin::pin!(tokio::time::sleep_until(self.deadline().into()));
+        let mut timer = std::pin::pin!(wharf_transfer::timer::sleep_until(self.deadline()));
         let cause = loop {
             if let Some(reason) = self.do_actions().await {
                 break self.close(reason, record).await;

@@ -15,6 +15,7 @@ pub mod pipe;
 pub mod pump;
 pub mod stream;
 pub mod throttle;
+pub mod timer;
 
 pub use checksum::{Algorithm, Digest};
 pub use error::{Error, Result};

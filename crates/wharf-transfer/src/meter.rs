@@ -89,7 +89,7 @@ pub async fn stalled(meter: &Meter, limit: Duration) {
     let look = || (meter.octets(), meter.waits.load(Ordering::Relaxed));
     let mut seen = look();
     loop {
-        tokio::time::sleep(limit).await;
+        crate::timer::sleep(limit).await;
         let now = look();
         let waits = now.1 % 2 == 1;
         if now == seen && !waits {

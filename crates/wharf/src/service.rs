@@ -48,13 +48,14 @@ impl Service {
     pub(crate) fn run(self) -> Result<(), String> {
         let threads = self.config.server.threads;
         let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-        // This thread is the first worker, and the one that hears signals and accepts.
+        // This thread accepts, hears signals and keeps the time; the workers serve sessions.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| format!("cannot start: {error}"))?;
         let result = runtime.block_on(async {
-            let workers = Workers::start(threads.saturating_sub(1));
+            wharf_transfer::timer::keep_on(tokio::runtime::Handle::current());
+            let workers = Workers::start(threads);
             let workers = workers.map_err(|error| format!("cannot start threads: {error}"))?;
             self.serve(Arc::new(workers)).await
         });
