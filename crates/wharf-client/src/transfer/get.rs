@@ -11,11 +11,15 @@ use wharf_proto::ftp::{
 };
 use wharf_transfer::{Algorithm, Flow, Meter, Target, Transform, guard_against_stall};
 
-use super::{LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error, partial};
+use super::{
+    LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error,
+    part::{Known, Part},
+    partial,
+};
 use crate::{
     Error, Kind, Location, Pool, Result, Step, Subject, Verify,
     ftp::{Running, Session, read_within},
-    local::{Facts, Held, Local, Names, Sidecar, blocking, facts},
+    local::{Facts, Local, blocking, facts},
     site::UrlType,
 };
 
@@ -77,14 +81,6 @@ struct Work<'a> {
     told: bool,
 }
 
-/// What the source is known to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Known {
-    size: Option<u64>,
-    /// Unix seconds, exact to the second.
-    mtime: Option<i64>,
-}
-
 impl Work<'_> {
     async fn attempt(&mut self) -> Result<Transferred> {
         let mut lease = self.pool.lease().await?;
@@ -106,22 +102,16 @@ impl Work<'_> {
         }
         session.represent(Representation::Image).await?;
         let known = self.look(session, &name).await?;
-        let names = Names::of(&self.download.target).map_err(|error| {
-            Error::local(&format!("{}", self.download.target.display()), &error)
-        })?;
         if self.resume
             && let Some(done) = self.already_there(session, &name, known).await?
         {
             return Ok(done);
         }
-        let part = self.open_part(&names).await?;
-        let result = self.fetch(session, &name, known, &names, &part).await;
+        let part = Part::open(&self.download.target, source.to_string()).await?;
+        let result = self.fetch(session, &name, known, &part).await;
         match &result {
-            Err(error) if error.starts_over() => {
-                let discarded = names.clone();
-                blocking("cannot remove the part file", move || discarded.discard()).await?;
-            }
-            Err(_) => note_progress(names, part, source.to_string(), known).await,
+            Err(error) if error.starts_over() => part.discard().await?,
+            Err(_) => part.leave().await,
             Ok(_) => {}
         }
         result
@@ -193,24 +183,15 @@ impl Work<'_> {
         }
     }
 
-    async fn open_part(&self, names: &Names) -> Result<Local> {
-        let path = names.part.clone();
-        blocking(&format!("cannot write {}", path.display()), move || {
-            Local::open_part(&path)
-        })
-        .await
-    }
-
     async fn fetch(
         &mut self,
         session: &mut Session,
         name: &[u8],
         known: Known,
-        names: &Names,
-        part: &Local,
+        part: &Part,
     ) -> Result<Transferred> {
         let held = if self.resume {
-            self.proved(names, part, known).await?
+            part.proved(known).await?
         } else {
             0
         };
@@ -252,9 +233,7 @@ impl Work<'_> {
                 .because("D75", ["it is fetched anew"])
                 .starting_over());
         }
-        self.write_sidecar(names, known).await?;
-        let cut = part.clone();
-        blocking("cannot cut the part file", move || cut.cut(held)).await?;
+        part.keep(held, known).await?;
         self.tell_started(known.size, held);
         let total = self
             .receive(session, running, part, held, known, &what)
@@ -266,10 +245,8 @@ impl Work<'_> {
         {
             return Err(partial(&what, total, size));
         }
-        let verified = self.verify(session, name, part, total, known).await?;
-        self.keep_time(part, known).await?;
-        let names = names.clone();
-        blocking("cannot give the file its name", move || names.commit()).await?;
+        let verified = self.verify(session, name, &part.file, total, known).await?;
+        part.commit(known.mtime).await?;
         Ok(Transferred {
             size: total,
             kept: held,
@@ -291,43 +268,16 @@ impl Work<'_> {
         }
     }
 
-    /// How many octets of the part may be gone on from: the sidecar names the same source, size and
-    /// time, and the part is what it was when the sidecar was written.
-    async fn proved(&self, names: &Names, part: &Local, known: Known) -> Result<u64> {
-        let url = self.download.source.to_string();
-        let (names, part) = (names.clone(), part.clone());
-        blocking("cannot read the part file", move || {
-            let Some(sidecar) = names.read_sidecar() else {
-                return Ok(0);
-            };
-            let octets = part.size()?;
-            let same_size = known.size.is_none() || sidecar.size == known.size;
-            let same = sidecar.url == url && same_size && sidecar.mtime == known.mtime;
-            if !same || octets == 0 || known.size.is_some_and(|size| octets > size) {
-                return Ok(0);
-            }
-            match sidecar.held {
-                Some(held) if held.octets == octets && holding(&part, octets)? != held => Ok(0),
-                _ => Ok(octets),
-            }
-        })
-        .await
-    }
-
     async fn overlap_agrees(
         &self,
         running: &mut Running,
-        part: &Local,
+        part: &Part,
         start: u64,
         overlap: u64,
     ) -> Result<bool> {
         let limit = self.pool.options().idle_timeout;
         let length = usize::try_from(overlap).unwrap_or(usize::MAX);
-        let copy = part.clone();
-        let ours = blocking("cannot read the part file", move || {
-            copy.read_exact_at(start, length)
-        })
-        .await?;
+        let ours = part.read(start, length).await?;
         let mut theirs = vec![0; length];
         let mut filled = 0;
         while let Some(rest) = theirs.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -343,26 +293,12 @@ impl Work<'_> {
         Ok(filled == length && ours == theirs)
     }
 
-    async fn write_sidecar(&self, names: &Names, known: Known) -> Result<()> {
-        let sidecar = Sidecar {
-            url: self.download.source.to_string(),
-            size: known.size,
-            mtime: known.mtime,
-            held: None,
-        };
-        let names = names.clone();
-        blocking("cannot write beside the part file", move || {
-            names.write_sidecar(&sidecar)
-        })
-        .await
-    }
-
     /// Moves the octets; gives the length of the part afterwards.
     async fn receive(
         &self,
         session: &mut Session,
         mut running: Running,
-        part: &Local,
+        part: &Part,
         held: u64,
         known: Known,
         what: &str,
@@ -371,7 +307,7 @@ impl Work<'_> {
             .size
             .map_or(u64::MAX / 2, |size| size.saturating_sub(held));
         let target = Target {
-            file: Arc::new(part.clone()),
+            file: Arc::new(part.file.clone()),
             offset: held,
             limit,
         };
@@ -488,23 +424,18 @@ impl Work<'_> {
         }
     }
 
-    async fn keep_time(&self, part: &Local, known: Known) -> Result<()> {
-        let Some(mtime) = known.mtime else {
-            return Ok(());
-        };
-        let part = part.clone();
-        blocking("cannot set the file's time", move || part.set_time(mtime)).await
-    }
-
     /// `;type=a`: line ends become those of this system. Sizes cannot be compared, nothing is resumed.
     async fn attempt_text(&mut self, session: &mut Session, name: &[u8]) -> Result<Transferred> {
         session.represent(Representation::Ascii).await?;
-        let names = Names::of(&self.download.target).map_err(|error| {
-            Error::local(&format!("{}", self.download.target.display()), &error)
-        })?;
-        let part = self.open_part(&names).await?;
-        let cut = part.clone();
-        blocking("cannot cut the part file", move || cut.cut(0)).await?;
+        let part = Part::open(&self.download.target, self.download.source.to_string()).await?;
+        part.keep(
+            0,
+            Known {
+                size: None,
+                mtime: None,
+            },
+        )
+        .await?;
         let what = format!("cannot fetch {}", self.download.source);
         let mut running = session
             .begin(
@@ -517,7 +448,7 @@ impl Work<'_> {
             .await?;
         self.tell_started(None, 0);
         let target = Target {
-            file: Arc::new(part.clone()),
+            file: Arc::new(part.file.clone()),
             offset: 0,
             limit: u64::MAX / 2,
         };
@@ -533,9 +464,10 @@ impl Work<'_> {
             .map_err(flow_error)?;
         session.end(running.finish(), &what).await?;
         let size = part
+            .file
             .size()
             .map_err(|error| Error::local("cannot look at the part file", &error))?;
-        blocking("cannot give the file its name", move || names.commit()).await?;
+        part.commit(None).await?;
         Ok(Transferred {
             size,
             kept: 0,
@@ -565,26 +497,4 @@ pub(super) async fn hash(file: &Local, algorithm: Algorithm, size: u64) -> Resul
         file.hash(algorithm, 0, size)
     })
     .await
-}
-
-fn holding(part: &Local, octets: u64) -> std::io::Result<Held> {
-    Ok(Held {
-        octets,
-        head: part.hash(Algorithm::Sha256, 0, octets.min(OVERLAP))?,
-        tail: part.hash(Algorithm::Sha256, octets.saturating_sub(OVERLAP), octets)?,
-    })
-}
-
-/// Records what the part holds, so that the next run can tell whether somebody else touched it. That it
-/// cannot be recorded costs only that certainty.
-async fn note_progress(names: Names, part: Local, url: String, known: Known) {
-    let _ = blocking("cannot write beside the part file", move || {
-        let Some(sidecar) = names.read_sidecar().filter(|sidecar| sidecar.url == url) else {
-            return Ok(());
-        };
-        debug_assert!(known.size.is_none() || sidecar.size == known.size);
-        let held = Some(holding(&part, part.size()?)?);
-        names.write_sidecar(&Sidecar { held, ..sidecar })
-    })
-    .await;
 }

@@ -7,6 +7,7 @@
 
 mod cat;
 mod get;
+mod part;
 mod put;
 
 use wharf_transfer::{Algorithm, Error as FlowError};
