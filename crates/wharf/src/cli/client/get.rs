@@ -9,6 +9,7 @@ use std::{
 use tokio::task::JoinSet;
 use wharf_client::{
     Location, Pool,
+    site::UrlType,
     transfer::{Download, get},
     tree,
 };
@@ -174,6 +175,11 @@ async fn fetch(
         let tally = tree::get_tree(pool, &source, &path).await.map_err(told)?;
         watcher.tell(&summary(&path, &tally));
         return tally.into_result().map(drop).map_err(Failure::from);
+    }
+    if source.kind == Some(UrlType::Listing) {
+        return Err(Failure::usage(format!(
+            "{source} is a listing: use wharf ls or wharf cat"
+        )));
     }
     if source.directory {
         return Err(Failure::usage(format!(

@@ -1,6 +1,9 @@
 //! Who logs in: the URL, the options, the environment, `.netrc`, the person at the terminal; in this
 //! order. A password never comes from the command line's options, where every process could see it.
-#![expect(clippy::disallowed_methods, reason = "passwords are read where the person put them: files and the terminal")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "passwords are read where the person put them: files and the terminal"
+)]
 
 use std::{
     io::{self, BufRead, BufReader, Write},
