@@ -231,8 +231,8 @@ fn admit<F: FrontEnd>(engine: &Engine, front_end: &F, socket: &TcpStream, peer: 
     match engine.admit(peer, now) {
         Ok(lease) => Some(lease),
         Err(cause) => {
-            // The socket's own call: the reactor has not looked at a fresh socket yet and would say
-            // that it cannot be written. Its buffer is empty; a peer that is gone gets nothing.
+            // The socket itself is asked: the reactor need not know yet that a fresh one can be
+            // written. Its buffer is empty; a peer that is gone gets nothing.
             let _ = rustix::net::send(socket, front_end.refusal(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
             refuse_event(engine, front_end.service(), peer, cause);
             None

@@ -270,12 +270,43 @@ async fn a_session_with_a_transfer_is_not_replaced() {
     assert!(!is_replaced && house.engine.registry.replace_oldest(peer));
 }
 
-/// A volume whose renames wait at a gate: the moment of the commit, made long.
+/// A volume whose renames and writes wait at gates: the moment of the commit, made long, and a disk
+/// that is busy on another thread.
 #[derive(Debug)]
 struct Gated {
     inner: MemoryVolume,
     is_asked: AtomicBool,
     gate: Semaphore,
+    writes: Arc<Semaphore>,
+}
+
+struct GatedFile(FileRef, Arc<Semaphore>);
+
+impl wharf_vfs::File for GatedFile {
+    fn descriptor(&self) -> Option<&std::os::fd::OwnedFd> {
+        self.0.descriptor()
+    }
+    fn metadata(&self) -> Answer<'_, Metadata> {
+        self.0.metadata()
+    }
+    fn read_at(&self, buffer: Vec<u8>, offset: u64) -> Answer<'_, Vec<u8>> {
+        self.0.read_at(buffer, offset)
+    }
+    /// Once begun it goes on, whoever waits for it or does not.
+    fn write_at(&self, buffer: Vec<u8>, offset: u64) -> Answer<'_, Vec<u8>> {
+        let (file, gate) = (Arc::clone(&self.0), Arc::clone(&self.1));
+        let work = tokio::spawn(async move {
+            gate.acquire().await.unwrap().forget();
+            file.write_at(buffer, offset).await
+        });
+        Answer::later(async move { work.await.unwrap() })
+    }
+    fn set_size(&self, size: u64) -> Answer<'_, ()> {
+        self.0.set_size(size)
+    }
+    fn sync(&self) -> Answer<'_, ()> {
+        self.0.sync()
+    }
 }
 
 impl Volume for Gated {
@@ -286,7 +317,8 @@ impl Volume for Gated {
         self.inner.metadata(path, links)
     }
     fn open<'a>(&'a self, path: &'a VirtualPath, mode: OpenMode) -> Answer<'a, FileRef> {
-        self.inner.open(path, mode)
+        let writes = Arc::clone(&self.writes);
+        Answer::later(async move { Ok(Arc::new(GatedFile(self.inner.open(path, mode).await?, writes)) as FileRef) })
     }
     fn read_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Box<dyn DirectoryReader>> {
         self.inner.read_directory(path)
@@ -321,9 +353,15 @@ impl Volume for Gated {
     }
 }
 
-fn gated() -> (House, Arc<Gated>) {
+/// A house on such a volume: no rename, and so many writes.
+fn gated(writes: usize) -> (House, Arc<Gated>) {
     let inner = MemoryVolume::new(1 << 20);
-    let volume = Arc::new(Gated { inner: inner.clone(), is_asked: AtomicBool::new(false), gate: Semaphore::new(0) });
+    let volume = Arc::new(Gated {
+        inner: inner.clone(),
+        is_asked: AtomicBool::new(false),
+        gate: Semaphore::new(0),
+        writes: Arc::new(Semaphore::new(writes)),
+    });
     let views = Box::new(OneVolume::new(volume.clone(), 0));
     (House::of(Policy::default(), [account("anna")], inner, views, Vec::new()), volume)
 }
@@ -331,7 +369,7 @@ fn gated() -> (House, Arc<Gated>) {
 /// CVE-2020-9273: an abort in the very moment of the commit comes too late, and does no harm.
 #[tokio::test]
 async fn cve_2020_9273_an_abort_during_the_commit_still_commits_and_is_told_once() {
-    let (house, volume) = gated();
+    let (house, volume) = gated(9);
     let session = house.anna().await;
     let (upload, transfers) = (begin(&session).await, transfers(&session));
     let (stream, other) = pair().await;
@@ -348,11 +386,38 @@ async fn cve_2020_9273_an_abort_during_the_commit_still_commits_and_is_told_once
     assert_eq!(house.heard.transfers(), ["upload_committed"]);
 }
 
+/// Whoever takes the place of an aborted upload must not find a thread that still writes into it.
+#[tokio::test]
+async fn an_aborted_upload_ends_after_its_last_write() {
+    let (house, volume) = gated(0);
+    house.put("f", b"0123456789").await;
+    let session = house.anna().await;
+    let upload = session.view().begin_upload(&path("f"), UploadMode::ResumeAt(2), 0).await.unwrap();
+    let transfers = transfers(&session);
+    let (stream, mut other) = pair().await;
+    other.write_all(b"new").await.unwrap();
+    let uploading = transfers.upload(upload, stream, None, None, u64::MAX, b"/f");
+    let going_on = async {
+        // The write has been begun and waits for the disk.
+        until(|| Arc::strong_count(&volume.writes) > 2).await;
+        transfers.abort.ask();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(house.heard.transfers().is_empty(), "it is not over before its write is");
+        volume.writes.add_permits(1);
+    };
+    let (outcome, ()) = tokio::join!(uploading, going_on);
+    assert!(matches!(outcome, TransferOutcome::Aborted), "{outcome:?}");
+    assert_eq!(house.content("f").await.unwrap(), b"01new56789");
+    assert_eq!(transfers.meter.octets(), 3, "what is written is counted");
+}
+
 /// CVE-2020-9273: a session that is gone in the midst leaves no temporary, no claim and one event.
 #[tokio::test]
 async fn cve_2020_9273_a_dropped_transfer_cleans_up_after_itself() {
     for is_committing in [false, true] {
-        let (house, volume) = gated();
+        let (house, volume) = gated(9);
         house.put("f", b"old").await;
         let session = house.anna().await;
         let (upload, transfers) = (begin(&session).await, transfers(&session));

@@ -16,6 +16,8 @@ async fn pair() -> (DataStream, tokio::net::TcpStream) {
     let other = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
     let (ours, _) = listener.accept().unwrap();
     ours.set_nonblocking(true).unwrap();
+    // Small, so that a chunk does not go out at once.
+    rustix::net::sockopt::set_socket_send_buffer_size(&ours, 64 * 1024).unwrap();
     (DataStream::new(ours.into()), other)
 }
 
