@@ -52,8 +52,12 @@ impl ActiveAccount {
         let limit = self.account.limits.max_sessions.unwrap_or(default_limit);
         let taken = self
             .sessions
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < limit).then_some(now + 1));
-        taken.is_ok().then(|| Place { sessions: Arc::clone(&self.sessions) })
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+                (now < limit).then_some(now + 1)
+            });
+        taken.is_ok().then(|| Place {
+            sessions: Arc::clone(&self.sessions),
+        })
     }
 }
 
@@ -77,7 +81,11 @@ pub(crate) struct ActiveAccounts {
 
 impl ActiveAccounts {
     /// The account in use, if neither its stored form nor the configuration has changed.
-    pub(crate) fn find(&self, account: &Arc<Account>, generation: u64) -> Option<Arc<ActiveAccount>> {
+    pub(crate) fn find(
+        &self,
+        account: &Arc<Account>,
+        generation: u64,
+    ) -> Option<Arc<ActiveAccount>> {
         let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let known = accounts.get(account.name.as_str())?;
         let is_same = Arc::ptr_eq(&known.account, account) || known.account == *account;
@@ -85,19 +93,34 @@ impl ActiveAccounts {
     }
 
     /// Puts an account with its fresh view into use.
-    pub(crate) fn insert(&self, account: Arc<Account>, view: View, generation: u64) -> Arc<ActiveAccount> {
+    pub(crate) fn insert(
+        &self,
+        account: Arc<Account>,
+        view: View,
+        generation: u64,
+    ) -> Arc<ActiveAccount> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let before = accounts.get(account.name.as_str());
         let throttle = |rate: Option<std::num::NonZeroU64>, old: Option<&Vec<Arc<Throttle>>>| {
             let Some(rate) = rate else { return Vec::new() };
             // An unchanged rate keeps its bucket.
-            let same = old.and_then(|old| old.iter().find(|throttle| throttle.rate() == rate.get()));
+            let same =
+                old.and_then(|old| old.iter().find(|throttle| throttle.rate() == rate.get()));
             vec![same.map_or_else(|| Arc::new(Throttle::new(rate.get())), Arc::clone)]
         };
-        let name = before.map_or_else(|| account.name.as_str().into(), |before| Arc::clone(&before.name));
+        let name = before.map_or_else(
+            || account.name.as_str().into(),
+            |before| Arc::clone(&before.name),
+        );
         let active = Arc::new(ActiveAccount {
-            download: throttle(account.limits.download_rate, before.map(|before| &before.download)),
-            upload: throttle(account.limits.upload_rate, before.map(|before| &before.upload)),
+            download: throttle(
+                account.limits.download_rate,
+                before.map(|before| &before.download),
+            ),
+            upload: throttle(
+                account.limits.upload_rate,
+                before.map(|before| &before.upload),
+            ),
             sessions: before.map_or_else(Arc::default, |before| Arc::clone(&before.sessions)),
             name: Arc::clone(&name),
             account,
@@ -112,6 +135,8 @@ impl ActiveAccounts {
     /// that are here stay: their counts and rates hold over the next logins too.
     pub(crate) fn forget_absent(&self) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.retain(|_, active| Arc::strong_count(active) > 1 || Arc::strong_count(&active.sessions) > 1);
+        accounts.retain(|_, active| {
+            Arc::strong_count(active) > 1 || Arc::strong_count(&active.sessions) > 1
+        });
     }
 }

@@ -26,7 +26,11 @@ pub struct AdmissionLimits {
 
 impl Default for AdmissionLimits {
     fn default() -> Self {
-        Self { connections: 10_000, per_address: 100, unauthenticated: 1_000 }
+        Self {
+            connections: 10_000,
+            per_address: 100,
+            unauthenticated: 1_000,
+        }
     }
 }
 
@@ -47,7 +51,9 @@ impl Turned {
         match self {
             Self::Connections => "too many connections (limits.connections)",
             Self::Address => "too many connections from this address (limits.per_address)",
-            Self::Unauthenticated => "too many connections that have not logged in (limits.unauthenticated)",
+            Self::Unauthenticated => {
+                "too many connections that have not logged in (limits.unauthenticated)"
+            }
         }
     }
 }
@@ -67,7 +73,11 @@ impl Admission {
     ///
     /// # Errors
     /// Which limit was reached.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr, limits: &AdmissionLimits) -> Result<Lease, Turned> {
+    pub fn admit(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        limits: &AdmissionLimits,
+    ) -> Result<Lease, Turned> {
         // Each take is undone by the lease's drop, or here when a later one fails.
         if !take(&self.connections, limits.connections) {
             return Err(Turned::Connections);
@@ -81,7 +91,11 @@ impl Admission {
             self.unauthenticated.fetch_sub(1, Ordering::Relaxed);
             return Err(Turned::Address);
         }
-        Ok(Lease { admission: Arc::clone(self), peer, is_guest: AtomicBool::new(true) })
+        Ok(Lease {
+            admission: Arc::clone(self),
+            peer,
+            is_guest: AtomicBool::new(true),
+        })
     }
 
     /// How many connections there are.
@@ -99,7 +113,9 @@ impl Admission {
     }
 
     fn take_address(&self, peer: IpAddr, limit: usize) -> bool {
-        let Some(shard) = self.shard(peer) else { return false };
+        let Some(shard) = self.shard(peer) else {
+            return false;
+        };
         let mut counts = shard.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(peer).or_insert(0);
         if *count < limit {
@@ -113,7 +129,9 @@ impl Admission {
     }
 
     fn free_address(&self, peer: IpAddr) {
-        let Some(shard) = self.shard(peer) else { return };
+        let Some(shard) = self.shard(peer) else {
+            return;
+        };
         let mut counts = shard.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut count) = counts.entry(peer) {
             *count.get_mut() -= 1;
@@ -126,7 +144,9 @@ impl Admission {
 
 fn take(count: &AtomicUsize, limit: usize) -> bool {
     count
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| (now < limit).then_some(now + 1))
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+            (now < limit).then_some(now + 1)
+        })
         .is_ok()
 }
 
@@ -144,9 +164,13 @@ impl Lease {
         let was_guest = self.is_guest.swap(!logged_in, Ordering::Relaxed);
         if was_guest == logged_in {
             if logged_in {
-                self.admission.unauthenticated.fetch_sub(1, Ordering::Relaxed);
+                self.admission
+                    .unauthenticated
+                    .fetch_sub(1, Ordering::Relaxed);
             } else {
-                self.admission.unauthenticated.fetch_add(1, Ordering::Relaxed);
+                self.admission
+                    .unauthenticated
+                    .fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -155,7 +179,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if self.is_guest.load(Ordering::Relaxed) {
-            self.admission.unauthenticated.fetch_sub(1, Ordering::Relaxed);
+            self.admission
+                .unauthenticated
+                .fetch_sub(1, Ordering::Relaxed);
         }
         self.admission.connections.fetch_sub(1, Ordering::Relaxed);
         self.admission.free_address(self.peer);
@@ -166,7 +192,11 @@ impl Drop for Lease {
 mod tests {
     use super::*;
 
-    const LIMITS: AdmissionLimits = AdmissionLimits { connections: 5, per_address: 2, unauthenticated: 3 };
+    const LIMITS: AdmissionLimits = AdmissionLimits {
+        connections: 5,
+        per_address: 2,
+        unauthenticated: 3,
+    };
 
     fn peer(last: u8) -> IpAddr {
         [192, 0, 2, last].into()
@@ -182,7 +212,12 @@ mod tests {
             drop((first, second));
         }
         assert_eq!(door.connections(), 0);
-        assert!(door.addresses.iter().all(|shard| shard.lock().unwrap().is_empty()), "no trace stays");
+        assert!(
+            door.addresses
+                .iter()
+                .all(|shard| shard.lock().unwrap().is_empty()),
+            "no trace stays"
+        );
     }
 
     /// CVE-2021-30047: connections that never log in must not lock users out.
@@ -191,11 +226,19 @@ mod tests {
         let door = Arc::new(Admission::default());
         let user = door.admit(peer(1), &LIMITS).unwrap();
         user.set_logged_in(true);
-        let flood: Vec<_> = (2..5).map(|last| door.admit(peer(last), &LIMITS).unwrap()).collect();
-        assert_eq!(door.admit(peer(9), &LIMITS).unwrap_err(), Turned::Unauthenticated);
+        let flood: Vec<_> = (2..5)
+            .map(|last| door.admit(peer(last), &LIMITS).unwrap())
+            .collect();
+        assert_eq!(
+            door.admit(peer(9), &LIMITS).unwrap_err(),
+            Turned::Unauthenticated
+        );
         flood[0].set_logged_in(true);
         let next = door.admit(peer(9), &LIMITS).unwrap();
-        assert_eq!(door.admit(peer(10), &LIMITS).unwrap_err(), Turned::Connections);
+        assert_eq!(
+            door.admit(peer(10), &LIMITS).unwrap_err(),
+            Turned::Connections
+        );
         user.set_logged_in(false);
         drop((next, user, flood));
         assert_eq!(door.unauthenticated.load(Ordering::Relaxed), 0);

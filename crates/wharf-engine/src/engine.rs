@@ -101,7 +101,11 @@ impl Engine {
             registry: Arc::default(),
             bus,
             policy: Current::new(policy),
-            people: Current::new(People { accounts, views, generation: 0 }),
+            people: Current::new(People {
+                accounts,
+                views,
+                generation: 0,
+            }),
             active: ActiveAccounts::default(),
         }
     }
@@ -111,7 +115,11 @@ impl Engine {
     pub fn reload(&self, accounts: Accounts, views: Box<dyn Views>, policy: Policy) {
         self.policy.store(policy);
         let generation = self.people.load().generation + 1;
-        self.people.store(People { accounts, views, generation });
+        self.people.store(People {
+            accounts,
+            views,
+            generation,
+        });
         self.active.forget_absent();
         self.bus.emit(&Origin::default(), &Event::Reloaded);
     }
@@ -136,8 +144,14 @@ impl Engine {
                     per_address: policy.admission.per_address.saturating_add(1),
                     ..policy.admission
                 };
-                let lease = self.admission.admit(peer, &roomier).map_err(crate::Turned::cause)?;
-                self.registry.replace_oldest(peer).then_some(lease).ok_or_else(|| turned.cause())
+                let lease = self
+                    .admission
+                    .admit(peer, &roomier)
+                    .map_err(crate::Turned::cause)?;
+                self.registry
+                    .replace_oldest(peer)
+                    .then_some(lease)
+                    .ok_or_else(|| turned.cause())
             }
             answer => answer.map_err(crate::Turned::cause),
         }
@@ -145,14 +159,23 @@ impl Engine {
 
     /// Tells of an event that is no session's.
     pub fn tell(&self, service: &'static str, event: &Event<'_>) {
-        self.bus.emit(&Origin { service, ..Origin::default() }, event);
+        self.bus.emit(
+            &Origin {
+                service,
+                ..Origin::default()
+            },
+            event,
+        );
     }
 
     /// Ends everything: first lets transfers finish, for at most `grace`, then not.
     pub async fn drain(&self, grace: std::time::Duration) {
         self.tell("", &Event::Draining);
         self.registry.end_all(Ending::AfterTransfer);
-        if tokio::time::timeout(grace, self.registry.emptied()).await.is_err() {
+        if tokio::time::timeout(grace, self.registry.emptied())
+            .await
+            .is_err()
+        {
             self.registry.end_all(Ending::Now);
             // Aborting an upload takes a rename at the most.
             let patience = std::time::Duration::from_secs(10);

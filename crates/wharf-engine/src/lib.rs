@@ -29,8 +29,8 @@ pub use lockout::{Lockout, LockoutPolicy};
 pub use login::{LoginError, LoginFailure};
 pub use registry::{Ending, Record, Registry, SessionId};
 pub use session::{Guest, LoggedIn, Session};
-pub use workers::Workers;
 pub use transfers::{Abort, Outcome as TransferOutcome, Transfers};
+pub use workers::Workers;
 
 #[cfg(test)]
 mod tests;

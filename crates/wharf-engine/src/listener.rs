@@ -81,9 +81,14 @@ impl Listener {
     /// # Errors
     /// The host's refusal (address in use, no right to the port).
     pub fn open(address: SocketAddr, urgent_in_line: bool) -> io::Result<Self> {
-        let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let family = if address.is_ipv4() {
+            AddressFamily::INET
+        } else {
+            AddressFamily::INET6
+        };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+        let socket =
+            rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
         sockopt::set_socket_reuseaddr(&socket, true)?;
         if address.is_ipv6() {
             // One family per socket: `0.0.0.0` and `[::]` can then stand side by side on every host.
@@ -116,7 +121,8 @@ impl Listener {
         front_end: Arc<F>,
         stop: impl Future<Output = ()> + Send,
     ) -> io::Result<()> {
-        self.serve_on(Arc::new(Workers::here()), engine, front_end, stop).await
+        self.serve_on(Arc::new(Workers::here()), engine, front_end, stop)
+            .await
     }
 
     /// As [`Listener::serve`], with the sessions on `workers`.
@@ -140,12 +146,24 @@ impl Listener {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, peer)) => welcome(&workers, &engine, &front_end, socket, unmapped(peer)),
+                Ok((socket, peer)) => {
+                    welcome(&workers, &engine, &front_end, socket, unmapped(peer))
+                }
                 Err(error) if is_the_peers(&error) => {}
                 Err(error) => {
-                    let hint = if is_exhaustion(&error) { "; raise the limit of open files" } else { "" };
+                    let hint = if is_exhaustion(&error) {
+                        "; raise the limit of open files"
+                    } else {
+                        ""
+                    };
                     let text = format!("cannot accept on {}: {error}{hint}", self.address);
-                    engine.tell(front_end.service(), &Event::Notice { level: Level::Error, text: &text });
+                    engine.tell(
+                        front_end.service(),
+                        &Event::Notice {
+                            level: Level::Error,
+                            text: &text,
+                        },
+                    );
                     tokio::time::sleep(EXHAUSTED_PAUSE).await;
                 }
             }
@@ -174,7 +192,10 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 fn is_exhaustion(error: &io::Error) -> bool {
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    matches!(
+        Errno::from_io_error(error),
+        Some(Errno::MFILE | Errno::NFILE)
+    )
 }
 
 fn welcome<F: FrontEnd>(
@@ -184,24 +205,49 @@ fn welcome<F: FrontEnd>(
     socket: TcpStream,
     peer: SocketAddr,
 ) {
-    let Ok(bound) = socket.local_addr().map(unmapped) else { return };
-    let is_proxy = engine.policy.load().proxies.iter().any(|proxy| proxy.contains(peer.ip()));
+    let Ok(bound) = socket.local_addr().map(unmapped) else {
+        return;
+    };
+    let is_proxy = engine
+        .policy
+        .load()
+        .proxies
+        .iter()
+        .any(|proxy| proxy.contains(peer.ip()));
     if is_proxy {
-        let Ok(socket) = socket.into_std() else { return };
+        let Ok(socket) = socket.into_std() else {
+            return;
+        };
         let (engine, front_end) = (Arc::clone(engine), Arc::clone(front_end));
         workers.spawn(async move {
-            let Ok(socket) = TcpStream::from_std(socket) else { return };
+            let Ok(socket) = TcpStream::from_std(socket) else {
+                return;
+            };
             welcome_proxied(&engine, front_end, socket, peer, bound).await;
         });
         return;
     }
-    let Some(lease) = admit(engine, &**front_end, &socket, peer.ip()) else { return };
+    let Some(lease) = admit(engine, &**front_end, &socket, peer.ip()) else {
+        return;
+    };
     // The thread that serves it watches it; this one forgets it.
-    let Ok(socket) = socket.into_std() else { return };
+    let Ok(socket) = socket.into_std() else {
+        return;
+    };
     let front_end = Arc::clone(front_end);
     workers.spawn(async move {
-        let Ok(socket) = TcpStream::from_std(socket) else { return };
-        front_end.serve(Connection { socket, peer, local: bound, bound, lease }).await;
+        let Ok(socket) = TcpStream::from_std(socket) else {
+            return;
+        };
+        front_end
+            .serve(Connection {
+                socket,
+                peer,
+                local: bound,
+                bound,
+                lease,
+            })
+            .await;
     });
 }
 
@@ -214,10 +260,21 @@ async fn welcome_proxied<F: FrontEnd>(
 ) {
     let cause = match tokio::time::timeout(HEADER_TIME, read_header(&socket)).await {
         Ok(Ok(addresses)) => {
-            let (peer, local) =
-                addresses.map_or((proxy, bound), |(peer, local)| (unmapped(peer), unmapped(local)));
-            let Some(lease) = admit(engine, &*front_end, &socket, peer.ip()) else { return };
-            return front_end.serve(Connection { socket, peer, local, bound, lease }).await;
+            let (peer, local) = addresses.map_or((proxy, bound), |(peer, local)| {
+                (unmapped(peer), unmapped(local))
+            });
+            let Some(lease) = admit(engine, &*front_end, &socket, peer.ip()) else {
+                return;
+            };
+            return front_end
+                .serve(Connection {
+                    socket,
+                    peer,
+                    local,
+                    bound,
+                    lease,
+                })
+                .await;
         }
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no PROXY header within {} s", HEADER_TIME.as_secs()),
@@ -225,15 +282,27 @@ async fn welcome_proxied<F: FrontEnd>(
     refuse_event(engine, front_end.service(), proxy.ip(), &cause);
 }
 
-fn admit<F: FrontEnd>(engine: &Engine, front_end: &F, socket: &TcpStream, peer: IpAddr) -> Option<Lease> {
-    #[expect(clippy::disallowed_methods, reason = "the rim: a connection's time begins here")]
+fn admit<F: FrontEnd>(
+    engine: &Engine,
+    front_end: &F,
+    socket: &TcpStream,
+    peer: IpAddr,
+) -> Option<Lease> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the rim: a connection's time begins here"
+    )]
     let now = Instant::now();
     match engine.admit(peer, now) {
         Ok(lease) => Some(lease),
         Err(cause) => {
             // The socket itself is asked: the reactor need not know yet that a fresh one can be
             // written. Its buffer is empty; a peer that is gone gets nothing.
-            let _ = rustix::net::send(socket, front_end.refusal(), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+            let _ = rustix::net::send(
+                socket,
+                front_end.refusal(),
+                SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
+            );
             refuse_event(engine, front_end.service(), peer, cause);
             None
         }
@@ -241,7 +310,11 @@ fn admit<F: FrontEnd>(engine: &Engine, front_end: &F, socket: &TcpStream, peer: 
 }
 
 fn refuse_event(engine: &Engine, service: &'static str, peer: IpAddr, cause: &str) {
-    let origin = Origin { service, peer: Some(peer), ..Origin::default() };
+    let origin = Origin {
+        service,
+        peer: Some(peer),
+        ..Origin::default()
+    };
     engine.bus.emit(&origin, &Event::Refused { cause });
 }
 
@@ -250,7 +323,9 @@ async fn read_header(socket: &TcpStream) -> io::Result<Option<(SocketAddr, Socke
     let mut bytes = [0; proxy_header::MAX_HEADER];
     let mut seen = 0;
     loop {
-        seen = socket.async_io(Interest::READABLE, || look(socket, &mut bytes, seen)).await?;
+        seen = socket
+            .async_io(Interest::READABLE, || look(socket, &mut bytes, seen))
+            .await?;
         match proxy_header::parse(bytes.get(..seen).unwrap_or_default()) {
             Parsed::Header { length, addresses } => {
                 let mut left = length;
@@ -281,5 +356,9 @@ async fn read_header(socket: &TcpStream) -> io::Result<Option<(SocketAddr, Socke
 /// for the next octets to come.
 fn look(socket: &TcpStream, bytes: &mut [u8], before: usize) -> io::Result<usize> {
     let (seen, _) = rustix::net::recv(socket, bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
-    if seen > 0 && seen == before { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(seen) }
+    if seen > 0 && seen == before {
+        Err(io::ErrorKind::WouldBlock.into())
+    } else {
+        Ok(seen)
+    }
 }

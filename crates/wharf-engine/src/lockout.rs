@@ -51,7 +51,9 @@ impl LockoutPolicy {
     /// The delay after so many failures in a row (1 for the first).
     pub fn delay_after(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(16);
-        self.delay.saturating_mul(1 << doublings).min(self.max_delay)
+        self.delay
+            .saturating_mul(1 << doublings)
+            .min(self.max_delay)
     }
 }
 
@@ -76,14 +78,23 @@ impl Lockout {
     /// Whether `peer` is shut out at `now`.
     pub fn is_banned(&self, peer: IpAddr, now: Instant, policy: &LockoutPolicy) -> bool {
         let trails = self.trails.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_banned = trails.get(&peer).and_then(|trail| trail.banned_until).is_some_and(|until| now < until);
+        let is_banned = trails
+            .get(&peer)
+            .and_then(|trail| trail.banned_until)
+            .is_some_and(|until| now < until);
         // A reload may have taken him among the exempt.
         is_banned && !policy.is_exempt(peer)
     }
 
     /// A login failed: counts it and gives the delay before the answer. `in_session` is the number
     /// of failures of this session, this one included.
-    pub fn failed(&self, peer: IpAddr, now: Instant, in_session: u32, policy: &LockoutPolicy) -> Duration {
+    pub fn failed(
+        &self,
+        peer: IpAddr,
+        now: Instant,
+        in_session: u32,
+        policy: &LockoutPolicy,
+    ) -> Duration {
         if policy.is_exempt(peer) {
             return policy.delay_after(in_session);
         }
@@ -94,12 +105,19 @@ impl Lockout {
                     || trail.banned_until.is_some_and(|until| now < until)
             });
             if trails.len() >= REMEMBERED
-                && let Some(oldest) = trails.iter().min_by_key(|(_, trail)| trail.since).map(|(peer, _)| *peer)
+                && let Some(oldest) = trails
+                    .iter()
+                    .min_by_key(|(_, trail)| trail.since)
+                    .map(|(peer, _)| *peer)
             {
                 trails.remove(&oldest);
             }
         }
-        let fresh = Trail { failures: 0, since: now, banned_until: None };
+        let fresh = Trail {
+            failures: 0,
+            since: now,
+            banned_until: None,
+        };
         let trail = trails.entry(peer).or_insert(fresh);
         let is_over = match trail.banned_until {
             Some(until) => now >= until,
@@ -125,27 +143,44 @@ impl Lockout {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some moment to begin with"
+)]
 mod tests {
     use super::*;
 
     #[test]
     fn delays_double_up_to_their_limit_and_bans_end() {
-        let policy = LockoutPolicy { failures: 4, ..LockoutPolicy::default() };
+        let policy = LockoutPolicy {
+            failures: 4,
+            ..LockoutPolicy::default()
+        };
         let lockout = Lockout::default();
         let peer: IpAddr = [192, 0, 2, 1].into();
         let now = Instant::now();
-        let delays: Vec<_> = (1..=4).map(|_| lockout.failed(peer, now, 1, &policy).as_secs()).collect();
+        let delays: Vec<_> = (1..=4)
+            .map(|_| lockout.failed(peer, now, 1, &policy).as_secs())
+            .collect();
         assert_eq!(delays, [2, 4, 8, 16]);
         assert!(lockout.is_banned(peer, now, &policy));
         assert!(!lockout.is_banned([192, 0, 2, 2].into(), now, &policy));
         assert!(!lockout.is_banned(peer, now + policy.ban, &policy));
-        assert_eq!(lockout.failed(peer, now + policy.window, 1, &policy).as_secs(), 2, "forgotten");
+        assert_eq!(
+            lockout
+                .failed(peer, now + policy.window, 1, &policy)
+                .as_secs(),
+            2,
+            "forgotten"
+        );
     }
 
     #[test]
     fn loopback_is_never_banned() {
-        let policy = LockoutPolicy { failures: 1, ..LockoutPolicy::default() };
+        let policy = LockoutPolicy {
+            failures: 1,
+            ..LockoutPolicy::default()
+        };
         let lockout = Lockout::default();
         let now = Instant::now();
         lockout.failed([127, 0, 0, 1].into(), now, 1, &policy);
@@ -154,7 +189,10 @@ mod tests {
 
     #[test]
     fn a_success_forgives() {
-        let policy = LockoutPolicy { failures: 2, ..LockoutPolicy::default() };
+        let policy = LockoutPolicy {
+            failures: 2,
+            ..LockoutPolicy::default()
+        };
         let lockout = Lockout::default();
         let (peer, now) = ([192, 0, 2, 1].into(), Instant::now());
         lockout.failed(peer, now, 1, &policy);
@@ -166,7 +204,10 @@ mod tests {
     /// ADM-04: so many failures within the window, not ever.
     #[test]
     fn slow_failures_never_ban() {
-        let policy = LockoutPolicy { failures: 3, ..LockoutPolicy::default() };
+        let policy = LockoutPolicy {
+            failures: 3,
+            ..LockoutPolicy::default()
+        };
         let lockout = Lockout::default();
         let (peer, start) = ([192, 0, 2, 1].into(), Instant::now());
         for number in 0..20 {
@@ -178,23 +219,36 @@ mod tests {
 
     #[test]
     fn a_ban_that_was_served_is_over() {
-        let policy = LockoutPolicy { failures: 2, ban: Duration::from_secs(60), ..LockoutPolicy::default() };
+        let policy = LockoutPolicy {
+            failures: 2,
+            ban: Duration::from_secs(60),
+            ..LockoutPolicy::default()
+        };
         let lockout = Lockout::default();
         let (peer, now) = ([192, 0, 2, 1].into(), Instant::now());
         lockout.failed(peer, now, 1, &policy);
         lockout.failed(peer, now, 1, &policy);
         let later = now + policy.ban;
         lockout.failed(peer, later, 1, &policy);
-        assert!(!lockout.is_banned(peer, later, &policy), "the next failure counts as the first");
+        assert!(
+            !lockout.is_banned(peer, later, &policy),
+            "the next failure counts as the first"
+        );
     }
 
     #[test]
     fn an_address_that_becomes_exempt_is_let_in_at_once() {
-        let policy = LockoutPolicy { failures: 1, ..LockoutPolicy::default() };
+        let policy = LockoutPolicy {
+            failures: 1,
+            ..LockoutPolicy::default()
+        };
         let lockout = Lockout::default();
         let (peer, now) = ([192, 0, 2, 1].into(), Instant::now());
         lockout.failed(peer, now, 1, &policy);
-        let exempt = LockoutPolicy { exempt: vec!["192.0.2.0/24".parse().unwrap()], ..policy };
+        let exempt = LockoutPolicy {
+            exempt: vec!["192.0.2.0/24".parse().unwrap()],
+            ..policy
+        };
         assert!(!lockout.is_banned(peer, now, &exempt));
     }
 

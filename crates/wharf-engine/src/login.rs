@@ -58,10 +58,18 @@ impl Session<Guest> {
         let policy = engine.policy.load();
         let peer = self.record().peer.ip();
         if engine.lockout.is_banned(peer, now, &policy.lockout) {
-            self.tell(&Event::LoginFailed { user: credential.user(), cause: "the address is shut out (lockout)" });
+            self.tell(&Event::LoginFailed {
+                user: credential.user(),
+                cause: "the address is shut out (lockout)",
+            });
             return Err(self.fail(LoginError::LockedOut, Duration::ZERO));
         }
-        let attempt = Attempt { credential, peer, now, unix_now };
+        let attempt = Attempt {
+            credential,
+            peer,
+            now,
+            unix_now,
+        };
         let people = engine.people.load();
         let account = match people.accounts.log_in(&attempt).await {
             Ok(account) => account,
@@ -79,7 +87,10 @@ impl Session<Guest> {
         };
         let Some(place) = active.take_place(policy.per_account) else {
             let cause = "the account has as many sessions as it may (max_sessions)";
-            self.tell(&Event::LoginFailed { user: credential.user(), cause });
+            self.tell(&Event::LoginFailed {
+                user: credential.user(),
+                cause,
+            });
             return Err(self.fail(LoginError::TooManySessions, Duration::ZERO));
         };
         if !active.account.is_anonymous() {
@@ -88,7 +99,9 @@ impl Session<Guest> {
         }
         let note = match (credential, active.account.is_anonymous()) {
             (Credential::Anonymous { text }, _) => String::from_utf8_lossy(text).into_owned(),
-            (Credential::Password { password, .. }, true) => String::from_utf8_lossy(password.expose()).into_owned(),
+            (Credential::Password { password, .. }, true) => {
+                String::from_utf8_lossy(password.expose()).into_owned()
+            }
             _ => String::new(),
         };
         let failures = self.state.failures;
@@ -97,7 +110,11 @@ impl Session<Guest> {
         Ok(session)
     }
 
-    async fn activate(&self, account: Arc<Account>, people: Arc<People>) -> Result<Arc<ActiveAccount>, String> {
+    async fn activate(
+        &self,
+        account: Arc<Account>,
+        people: Arc<People>,
+    ) -> Result<Arc<ActiveAccount>, String> {
         let engine = Arc::clone(self.engine());
         tokio::task::spawn_blocking(move || {
             let view = people.views.view(&account)?;
@@ -107,20 +124,35 @@ impl Session<Guest> {
         .map_err(|error| error.to_string())?
     }
 
-    fn refused(mut self, credential: &Credential, refusal: &Refusal, now: Instant) -> Box<LoginFailure> {
+    fn refused(
+        mut self,
+        credential: &Credential,
+        refusal: &Refusal,
+        now: Instant,
+    ) -> Box<LoginFailure> {
         let cause = refusal.to_string();
-        self.tell(&Event::LoginFailed { user: credential.user(), cause: &cause });
+        self.tell(&Event::LoginFailed {
+            user: credential.user(),
+            cause: &cause,
+        });
         if refusal.is_ours() {
             return self.fail(LoginError::Unavailable, Duration::ZERO);
         }
         self.state.failures += 1;
         let policy = self.engine().policy.load();
         let peer = self.record().peer.ip();
-        let delay = self.engine().lockout.failed(peer, now, self.state.failures, &policy.lockout);
+        let delay = self
+            .engine()
+            .lockout
+            .failed(peer, now, self.state.failures, &policy.lockout);
         self.fail(LoginError::Incorrect, delay)
     }
 
     fn fail(self, error: LoginError, delay: Duration) -> Box<LoginFailure> {
-        Box::new(LoginFailure { session: self, error, delay })
+        Box::new(LoginFailure {
+            session: self,
+            error,
+            delay,
+        })
     }
 }

@@ -31,7 +31,9 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Looks at the first octets of a connection.
 pub fn parse(bytes: &[u8]) -> Parsed {
-    let signature = bytes.get(..SIGNATURE.len().min(bytes.len())).unwrap_or_default();
+    let signature = bytes
+        .get(..SIGNATURE.len().min(bytes.len()))
+        .unwrap_or_default();
     if SIGNATURE.starts_with(signature) && !bytes.is_empty() {
         return parse_binary(bytes);
     }
@@ -46,14 +48,29 @@ fn parse_text(bytes: &[u8]) -> Parsed {
     if !WORD.starts_with(start) {
         return Parsed::Malformed;
     }
-    let Some(end) = bytes.windows(2).take(LONGEST - 1).position(|pair| pair == b"\r\n") else {
-        return if bytes.len() < LONGEST { Parsed::Incomplete } else { Parsed::Malformed };
+    let Some(end) = bytes
+        .windows(2)
+        .take(LONGEST - 1)
+        .position(|pair| pair == b"\r\n")
+    else {
+        return if bytes.len() < LONGEST {
+            Parsed::Incomplete
+        } else {
+            Parsed::Malformed
+        };
     };
     let length = end + 2;
-    let line = bytes.get(WORD.len()..end).and_then(|line| std::str::from_utf8(line).ok());
-    let Some(line) = line else { return Parsed::Malformed };
+    let line = bytes
+        .get(WORD.len()..end)
+        .and_then(|line| std::str::from_utf8(line).ok());
+    let Some(line) = line else {
+        return Parsed::Malformed;
+    };
     if line == "UNKNOWN" || line.starts_with("UNKNOWN ") {
-        return Parsed::Header { length, addresses: None };
+        return Parsed::Header {
+            length,
+            addresses: None,
+        };
     }
     parse_text_addresses(line).map_or(Parsed::Malformed, |addresses| Parsed::Header {
         length,
@@ -71,17 +88,31 @@ fn parse_text_addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let source: IpAddr = words.next()?.parse().ok()?;
     let destination: IpAddr = words.next()?.parse().ok()?;
     // `parse` alone would take a sign.
-    let mut port = || words.next().filter(|word| !word.starts_with('+'))?.parse::<u16>().ok();
+    let mut port = || {
+        words
+            .next()
+            .filter(|word| !word.starts_with('+'))?
+            .parse::<u16>()
+            .ok()
+    };
     let (source_port, destination_port) = (port()?, port()?);
-    let fits = words.next().is_none() && source.is_ipv4() == is_v4 && destination.is_ipv4() == is_v4;
-    fits.then(|| (SocketAddr::new(source, source_port), SocketAddr::new(destination, destination_port)))
+    let fits =
+        words.next().is_none() && source.is_ipv4() == is_v4 && destination.is_ipv4() == is_v4;
+    fits.then(|| {
+        (
+            SocketAddr::new(source, source_port),
+            SocketAddr::new(destination, destination_port),
+        )
+    })
 }
 
 /// ```text
 /// signature (12) | version 2 and command (1) | family and transport (1) | length (2) | addresses
 /// ```
 fn parse_binary(bytes: &[u8]) -> Parsed {
-    let Some(&[version_command, family, high, low]) = bytes.get(12..16).and_then(|head| head.first_chunk()) else {
+    let Some(&[version_command, family, high, low]) =
+        bytes.get(12..16).and_then(|head| head.first_chunk())
+    else {
         return Parsed::Incomplete;
     };
     let body_length = u16::from_be_bytes([high, low]) as usize;
@@ -89,17 +120,30 @@ fn parse_binary(bytes: &[u8]) -> Parsed {
     if version_command >> 4 != 2 || version_command & 15 > 1 || length > MAX_HEADER {
         return Parsed::Malformed;
     }
-    let Some(body) = bytes.get(16..length) else { return Parsed::Incomplete };
+    let Some(body) = bytes.get(16..length) else {
+        return Parsed::Incomplete;
+    };
     if version_command & 15 == 0 {
-        return Parsed::Header { length, addresses: None };
+        return Parsed::Header {
+            length,
+            addresses: None,
+        };
     }
     let addresses = match family {
         0x11 => parse_v4(body),
         0x21 => parse_v6(body),
         // UNSPEC, datagrams and Unix sockets tell no TCP peer.
-        _ => return Parsed::Header { length, addresses: None },
+        _ => {
+            return Parsed::Header {
+                length,
+                addresses: None,
+            };
+        }
     };
-    addresses.map_or(Parsed::Malformed, |addresses| Parsed::Header { length, addresses: Some(addresses) })
+    addresses.map_or(Parsed::Malformed, |addresses| Parsed::Header {
+        length,
+        addresses: Some(addresses),
+    })
 }
 
 fn parse_v4(body: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
@@ -115,7 +159,10 @@ fn parse_v6(body: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     let &[p, q, r, s] = body.get(32..36)?.first_chunk::<4>()?;
     Some((
         SocketAddr::new(Ipv6Addr::from(source).into(), u16::from_be_bytes([p, q])),
-        SocketAddr::new(Ipv6Addr::from(destination).into(), u16::from_be_bytes([r, s])),
+        SocketAddr::new(
+            Ipv6Addr::from(destination).into(),
+            u16::from_be_bytes([r, s]),
+        ),
     ))
 }
 
@@ -129,10 +176,24 @@ mod tests {
     fn both_versions_tell_the_same_peer() {
         let text = b"PROXY TCP4 192.0.2.7 192.0.2.1 4000 21\r\nUSER x\r\n";
         let mut binary = SIGNATURE.to_vec();
-        binary.extend([0x21, 0x11, 0, 12, 192, 0, 2, 7, 192, 0, 2, 1, 0x0f, 0xa0, 0, 21]);
+        binary.extend([
+            0x21, 0x11, 0, 12, 192, 0, 2, 7, 192, 0, 2, 1, 0x0f, 0xa0, 0, 21,
+        ]);
         let addresses = Some((([192, 0, 2, 7], 4000).into(), ([192, 0, 2, 1], 21).into()));
-        assert_eq!(parse(text), Parsed::Header { length: 40, addresses });
-        assert_eq!(parse(&binary), Parsed::Header { length: 28, addresses });
+        assert_eq!(
+            parse(text),
+            Parsed::Header {
+                length: 40,
+                addresses
+            }
+        );
+        assert_eq!(
+            parse(&binary),
+            Parsed::Header {
+                length: 28,
+                addresses
+            }
+        );
         for cut in 1..28 {
             assert_eq!(parse(&binary[..cut]), Parsed::Incomplete, "cut at {cut}");
         }
@@ -142,8 +203,20 @@ mod tests {
     fn a_proxy_may_speak_for_itself() {
         let mut local = SIGNATURE.to_vec();
         local.extend([0x20, 0, 0, 0]);
-        assert_eq!(parse(&local), Parsed::Header { length: 16, addresses: None });
-        assert_eq!(parse(b"PROXY UNKNOWN\r\n"), Parsed::Header { length: 15, addresses: None });
+        assert_eq!(
+            parse(&local),
+            Parsed::Header {
+                length: 16,
+                addresses: None
+            }
+        );
+        assert_eq!(
+            parse(b"PROXY UNKNOWN\r\n"),
+            Parsed::Header {
+                length: 15,
+                addresses: None
+            }
+        );
     }
 
     #[test]

@@ -76,7 +76,10 @@ pub struct Record {
 impl Record {
     /// The account, when logged in.
     pub fn account(&self) -> Option<Arc<str>> {
-        self.account.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.account
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn set_account(&self, account: Option<Arc<str>>) {
@@ -86,7 +89,10 @@ impl Record {
     /// A command came at `now`.
     pub fn touch(&self, now: Instant) {
         let seconds = now.saturating_duration_since(self.since).as_secs();
-        self.active.store(u32::try_from(seconds).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.active.store(
+            u32::try_from(seconds).unwrap_or(u32::MAX),
+            Ordering::Relaxed,
+        );
     }
 
     /// When a command last came.
@@ -126,14 +132,22 @@ pub struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { next: AtomicU64::new(1), shards: Default::default(), empty: Notify::new(), ending: AtomicU8::new(0) }
+        Self {
+            next: AtomicU64::new(1),
+            shards: Default::default(),
+            empty: Notify::new(),
+            ending: AtomicU8::new(0),
+        }
     }
 }
 
 impl Registry {
     fn shard(&self, id: SessionId) -> &Mutex<HashMap<SessionId, Arc<Record>>> {
         let [first, ..] = &self.shards;
-        usize::try_from(id.0 % SHARDS as u64).ok().and_then(|index| self.shards.get(index)).unwrap_or(first)
+        usize::try_from(id.0 % SHARDS as u64)
+            .ok()
+            .and_then(|index| self.shards.get(index))
+            .unwrap_or(first)
     }
 
     /// Enters a session; it leaves when the entry is dropped.
@@ -157,26 +171,41 @@ impl Registry {
             ending: AtomicU8::new(0),
             signal: Notify::new(),
         });
-        self.shard(id).lock().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::clone(&record));
+        self.shard(id)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, Arc::clone(&record));
         // Entered while everyone was being told to go: must hear of it as well.
         if self.is_draining() {
             record.end(Ending::of(self.ending.load(Ordering::SeqCst)));
         }
-        Registered { registry: Arc::clone(self), record }
+        Registered {
+            registry: Arc::clone(self),
+            record,
+        }
     }
 
     /// Every session of now, in no order.
     pub fn sessions(&self) -> Vec<Arc<Record>> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            all.extend(shard.lock().unwrap_or_else(PoisonError::into_inner).values().cloned());
+            all.extend(
+                shard
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .values()
+                    .cloned(),
+            );
         }
         all
     }
 
     /// How many sessions there are.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.shards
+            .iter()
+            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len())
+            .sum()
     }
 
     /// Whether nobody is here.
@@ -186,7 +215,12 @@ impl Registry {
 
     /// Asks one session to end at once; `false` when there is none of that number.
     pub fn kick(&self, id: SessionId) -> bool {
-        let record = self.shard(id).lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
+        let record = self
+            .shard(id)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned();
         record.is_some_and(|record| {
             record.end(Ending::Now);
             true
@@ -195,7 +229,12 @@ impl Registry {
 
     /// Marks a session as busy with a transfer.
     pub(crate) fn busy(&self, id: SessionId) -> Option<Busy> {
-        let record = self.shard(id).lock().unwrap_or_else(PoisonError::into_inner).get(&id).cloned()?;
+        let record = self
+            .shard(id)
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()?;
         record.transfers.fetch_add(1, Ordering::Relaxed);
         Some(Busy(record))
     }
@@ -270,7 +309,10 @@ impl Drop for Registered {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some moment to begin with"
+)]
 mod tests {
     use std::future::Future as _;
 
@@ -314,10 +356,18 @@ mod tests {
         session.record().end(Ending::AfterTransfer);
         assert_eq!(session.record().ended().await, Ending::AfterTransfer);
         let mut again = std::pin::pin!(session.record().ended());
-        assert!(std::future::poll_fn(|context| std::task::Poll::Ready(again.as_mut().poll(context))).await.is_pending());
+        assert!(
+            std::future::poll_fn(|context| std::task::Poll::Ready(again.as_mut().poll(context)))
+                .await
+                .is_pending()
+        );
         session.record().end(Ending::Now);
         session.record().end(Ending::AfterTransfer);
-        assert_eq!(again.await, Ending::Now, "a weaker request takes nothing back");
+        assert_eq!(
+            again.await,
+            Ending::Now,
+            "a weaker request takes nothing back"
+        );
     }
 
     #[tokio::test]
@@ -344,13 +394,14 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let now = Instant::now();
         let sessions = [1, 1, 2].map(|last| registry.enter("ftp", address(last), address(9), now));
-        sessions[0].record().touch(now + std::time::Duration::from_secs(9));
+        sessions[0]
+            .record()
+            .touch(now + std::time::Duration::from_secs(9));
         assert!(registry.replace_oldest(address(1).ip()));
-        assert_eq!(sessions.each_ref().map(|session| session.record().ending()), [
-            Ending::None,
-            Ending::Now,
-            Ending::None
-        ]);
+        assert_eq!(
+            sessions.each_ref().map(|session| session.record().ending()),
+            [Ending::None, Ending::Now, Ending::None]
+        );
         assert!(!registry.replace_oldest(address(3).ip()));
     }
 }

@@ -30,7 +30,11 @@ pub struct LoggedIn {
 
 impl LoggedIn {
     pub(crate) const fn new(account: Arc<ActiveAccount>, place: Place, failures: u32) -> Self {
-        Self { account, failures, _place: place }
+        Self {
+            account,
+            failures,
+            _place: place,
+        }
     }
 }
 
@@ -53,16 +57,33 @@ impl Session<Guest> {
         now: Instant,
     ) -> Self {
         let registered = engine.registry.enter(service, peer, local, now);
-        let session = Self { engine, registered, lease, state: Guest { failures: 0 } };
+        let session = Self {
+            engine,
+            registered,
+            lease,
+            state: Guest { failures: 0 },
+        };
         session.tell(&Event::Opened { peer });
         session
     }
 
     pub(crate) fn with(self, state: LoggedIn) -> Session<LoggedIn> {
-        self.registered.record().set_account(Some(Arc::clone(&state.account.name)));
+        self.registered
+            .record()
+            .set_account(Some(Arc::clone(&state.account.name)));
         self.lease.set_logged_in(true);
-        let Self { engine, registered, lease, .. } = self;
-        Session { engine, registered, lease, state }
+        let Self {
+            engine,
+            registered,
+            lease,
+            ..
+        } = self;
+        Session {
+            engine,
+            registered,
+            lease,
+            state,
+        }
     }
 }
 
@@ -81,9 +102,21 @@ impl Session<LoggedIn> {
     pub fn log_out(self) -> Session<Guest> {
         self.registered.record().set_account(None);
         self.lease.set_logged_in(false);
-        let Self { engine, registered, lease, state } = self;
+        let Self {
+            engine,
+            registered,
+            lease,
+            state,
+        } = self;
         // The count of failures is the connection's and outlives the login.
-        Session { engine, registered, lease, state: Guest { failures: state.failures } }
+        Session {
+            engine,
+            registered,
+            lease,
+            state: Guest {
+                failures: state.failures,
+            },
+        }
     }
 }
 

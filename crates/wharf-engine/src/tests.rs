@@ -1,6 +1,9 @@
 //! The engine as a whole: a small protocol over real sockets, accounts and a volume in memory.
 
-#![expect(clippy::disallowed_methods, reason = "the tests are the rim: they stamp the time")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests are the rim: they stamp the time"
+)]
 
 mod door;
 mod people;
@@ -18,8 +21,8 @@ use tokio::{
     net::TcpStream,
 };
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Accounts, Credential, FileDirectory, Home, Settings,
-    StoredSecret,
+    Account, AccountKind, AccountLimits, AccountName, Accounts, Credential, FileDirectory, Home,
+    Settings, StoredSecret,
 };
 use wharf_vfs::{
     Grants, Mount, MountTable, OpenMode, Rights, View, VirtualPath, Volume, view::ViewSettings,
@@ -40,7 +43,11 @@ struct OneVolume {
 
 impl OneVolume {
     fn new(volume: Arc<dyn Volume>, umask: u32) -> Self {
-        Self { volume, writers: Arc::default(), umask }
+        Self {
+            volume,
+            writers: Arc::default(),
+            umask,
+        }
     }
 }
 
@@ -49,8 +56,15 @@ impl Views for OneVolume {
         let mount = Mount::new(VirtualPath::root(), Arc::clone(&self.volume), "m");
         let table = MountTable::new([mount]).map_err(|error| error.to_string())?;
         let table = table.with_writers(Arc::clone(&self.writers));
-        let settings = ViewSettings { umask: self.umask, ..ViewSettings::default() };
-        Ok(View::new(Arc::new(table), Arc::new(account.grants.clone()), Arc::new(settings)))
+        let settings = ViewSettings {
+            umask: self.umask,
+            ..ViewSettings::default()
+        };
+        Ok(View::new(
+            Arc::new(table),
+            Arc::new(account.grants.clone()),
+            Arc::new(settings),
+        ))
     }
 }
 
@@ -82,7 +96,10 @@ impl Heard {
     }
 
     fn transfers(&self) -> Vec<String> {
-        self.all().into_iter().filter(|event| event.contains("load_")).collect()
+        self.all()
+            .into_iter()
+            .filter(|event| event.contains("load_"))
+            .collect()
     }
 }
 
@@ -93,7 +110,9 @@ impl Sink for Heard {
 
     fn take(&self, _: SystemTime, _: &Origin, event: &Event<'_>) {
         let cause = match event {
-            Event::Refused { cause } | Event::LoginFailed { cause, .. } | Event::VolumeFailed { cause } => *cause,
+            Event::Refused { cause }
+            | Event::LoginFailed { cause, .. }
+            | Event::VolumeFailed { cause } => *cause,
             Event::Transfer(record) => match &record.end {
                 TransferEnd::Aborted { cause, .. } => cause,
                 TransferEnd::Committed => "",
@@ -101,7 +120,10 @@ impl Sink for Heard {
             _ => "",
         };
         let separator = if cause.is_empty() { "" } else { ": " };
-        self.0.lock().unwrap().push(format!("{}{separator}{cause}", event.name()));
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{}{separator}{cause}", event.name()));
     }
 }
 
@@ -130,26 +152,50 @@ impl House {
     ) -> Self {
         let heard = Heard::default();
         sinks.push(Box::new(heard.clone()));
-        Self { engine: Arc::new(Engine::new(Bus::new(sinks), accounts(all), views, policy)), volume, heard }
+        Self {
+            engine: Arc::new(Engine::new(Bus::new(sinks), accounts(all), views, policy)),
+            volume,
+            heard,
+        }
     }
 
     /// A session of somebody at 192.0.2.`last` whom the door lets in.
     fn guest(&self, last: u8) -> Session<Guest> {
         let peer = SocketAddr::from(([192, 0, 2, last], 4000));
         let lease = self.engine.admit(peer.ip(), Instant::now()).unwrap();
-        Session::open(Arc::clone(&self.engine), lease, "test", peer, peer, Instant::now())
+        Session::open(
+            Arc::clone(&self.engine),
+            lease,
+            "test",
+            peer,
+            peer,
+            Instant::now(),
+        )
     }
 
-    async fn log_in(&self, last: u8, name: &str, password: &str) -> Result<Session<LoggedIn>, Box<LoginFailure>> {
-        self.guest(last).log_in(&Credential::password(name, password), Instant::now(), 0).await
+    async fn log_in(
+        &self,
+        last: u8,
+        name: &str,
+        password: &str,
+    ) -> Result<Session<LoggedIn>, Box<LoginFailure>> {
+        self.guest(last)
+            .log_in(&Credential::password(name, password), Instant::now(), 0)
+            .await
     }
 
     async fn anna(&self) -> Session<LoggedIn> {
-        self.log_in(1, "anna", "secret").await.unwrap_or_else(|failure| panic!("{:?}", failure.error))
+        self.log_in(1, "anna", "secret")
+            .await
+            .unwrap_or_else(|failure| panic!("{:?}", failure.error))
     }
 
     async fn put(&self, name: &str, bytes: &[u8]) {
-        let file = self.volume.open(&path(name), OpenMode::CreateNew { mode: 0o600 }).await.unwrap();
+        let file = self
+            .volume
+            .open(&path(name), OpenMode::CreateNew { mode: 0o600 })
+            .await
+            .unwrap();
         file.write_at(bytes.to_vec(), 0).await.unwrap();
     }
 
@@ -162,14 +208,20 @@ impl House {
     async fn objects(&self) -> usize {
         let root = VirtualPath::root();
         let mut reader = self.volume.read_directory(&root).await.unwrap();
-        reader.next_batch(wharf_vfs::EntryBatch::default()).await.unwrap().len()
+        reader
+            .next_batch(wharf_vfs::EntryBatch::default())
+            .await
+            .unwrap()
+            .len()
     }
 
     /// Serves the small protocol on loopback until the house is gone.
     fn open(&self) -> SocketAddr {
         let listener = Listener::open(([127, 0, 0, 1], 0).into(), false).unwrap();
         let address = listener.address();
-        let front_end = Arc::new(Small { engine: Arc::clone(&self.engine) });
+        let front_end = Arc::new(Small {
+            engine: Arc::clone(&self.engine),
+        });
         tokio::spawn(listener.serve(Arc::clone(&self.engine), front_end, std::future::pending()));
         address
     }
@@ -194,8 +246,21 @@ impl FrontEnd for Small {
     }
 
     async fn serve(self: Arc<Self>, connection: Connection) {
-        let Connection { mut socket, peer, local, lease, .. } = connection;
-        let session = Session::open(Arc::clone(&self.engine), lease, "test", peer, local, Instant::now());
+        let Connection {
+            mut socket,
+            peer,
+            local,
+            lease,
+            ..
+        } = connection;
+        let session = Session::open(
+            Arc::clone(&self.engine),
+            lease,
+            "test",
+            peer,
+            local,
+            Instant::now(),
+        );
         let mut said = [0; 64];
         let mut answer = format!("hello {}\n", peer.ip()).into_bytes();
         loop {

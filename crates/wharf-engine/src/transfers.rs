@@ -102,7 +102,10 @@ impl Transfers {
         path: &[u8],
     ) -> Outcome {
         let told = self.begin(Direction::Download, path, transform.is_some());
-        let flow = Flow { meter: &self.meter, throttles: &self.account.download };
+        let flow = Flow {
+            meter: &self.meter,
+            throttles: &self.account.download,
+        };
         let transformer: Option<&mut dyn Transform> = match &mut transform {
             Some(transform) => Some(&mut **transform),
             None => None,
@@ -132,17 +135,27 @@ impl Transfers {
         path: &[u8],
     ) -> Outcome {
         let told = self.begin(Direction::Upload, path, transform.is_some());
-        let flow = Flow { meter: &self.meter, throttles: &self.account.upload };
+        let flow = Flow {
+            meter: &self.meter,
+            throttles: &self.account.upload,
+        };
         let transformer: Option<&mut dyn Transform> = match &mut transform {
             Some(transform) => Some(&mut **transform),
             None => None,
         };
-        let target = Target { file: Arc::clone(upload.file()), offset: upload.start(), limit };
-        let received = self.run(receive(&target, &mut stream, flow, transformer)).await;
+        let target = Target {
+            file: Arc::clone(upload.file()),
+            offset: upload.start(),
+            limit,
+        };
+        let received = self
+            .run(receive(&target, &mut stream, flow, transformer))
+            .await;
         drop(target);
         let received = match received {
             Outcome::Failed(Error::Stream(_))
-                if transform.is_none() && announced.is_some_and(|octets| self.meter.octets() >= octets) =>
+                if transform.is_none()
+                    && announced.is_some_and(|octets| self.meter.octets() >= octets) =>
             {
                 Outcome::Complete(self.meter.octets())
             }
@@ -159,7 +172,9 @@ impl Transfers {
                     Ok(aborted) => kept = aborted == AbortedUpload::KeptPartial,
                     Err(error) => {
                         let cause = error.to_string();
-                        self.engine.bus.emit(&self.origin, &Event::VolumeFailed { cause: &cause });
+                        self.engine
+                            .bus
+                            .emit(&self.origin, &Event::VolumeFailed { cause: &cause });
                     }
                 }
                 failed
@@ -198,8 +213,18 @@ impl Transfers {
     }
 
     fn begin<'a>(&'a self, direction: Direction, path: &'a [u8], ascii: bool) -> Untold<'a> {
-        let busy = self.origin.session.and_then(|id| self.engine.registry.busy(id));
-        Untold { transfers: self, direction, path, ascii, _busy: busy, is_told: false }
+        let busy = self
+            .origin
+            .session
+            .and_then(|id| self.engine.registry.busy(id));
+        Untold {
+            transfers: self,
+            direction,
+            path,
+            ascii,
+            _busy: busy,
+            is_told: false,
+        }
     }
 }
 
@@ -218,7 +243,10 @@ impl Untold<'_> {
         self.is_told = true;
         self.emit(match outcome {
             Outcome::Complete(_) => TransferEnd::Committed,
-            Outcome::Aborted => TransferEnd::Aborted { cause: "aborted on request".into(), kept },
+            Outcome::Aborted => TransferEnd::Aborted {
+                cause: "aborted on request".into(),
+                kept,
+            },
             Outcome::Failed(error) => {
                 let mut cause = error.to_string();
                 if let Error::Store(store) = error
@@ -232,7 +260,14 @@ impl Untold<'_> {
     }
 
     fn emit(&self, end: TransferEnd) {
-        let Transfers { engine, origin, account, meter, started, .. } = self.transfers;
+        let Transfers {
+            engine,
+            origin,
+            account,
+            meter,
+            started,
+            ..
+        } = self.transfers;
         let record = TransferRecord {
             direction: self.direction,
             path: self.path,
@@ -250,7 +285,10 @@ impl Drop for Untold<'_> {
     fn drop(&mut self) {
         if !self.is_told {
             // An upload that is dropped discards what was staged.
-            self.emit(TransferEnd::Aborted { cause: "the session was dropped".into(), kept: false });
+            self.emit(TransferEnd::Aborted {
+                cause: "the session was dropped".into(),
+                kept: false,
+            });
         }
     }
 }

@@ -38,7 +38,10 @@ struct Worker {
 
 impl Worker {
     fn new(handle: Handle) -> Self {
-        Self { handle, sessions: Arc::default() }
+        Self {
+            handle,
+            sessions: Arc::default(),
+        }
     }
 }
 
@@ -46,7 +49,11 @@ impl Workers {
     /// The runtime of the caller alone. Must be called inside it.
     pub fn here() -> Self {
         let (stop, _) = watch::channel(false);
-        Self { workers: vec![Worker::new(Handle::current())], stop, threads: Vec::new() }
+        Self {
+            workers: vec![Worker::new(Handle::current())],
+            stop,
+            threads: Vec::new(),
+        }
     }
 
     /// `count` threads with a runtime each (one at the least). The caller's runtime serves no
@@ -56,17 +63,25 @@ impl Workers {
     /// The system's refusal to start a thread.
     pub fn start(count: usize) -> io::Result<Self> {
         let (stop, _) = watch::channel(false);
-        let mut all = Self { workers: Vec::new(), stop, threads: Vec::new() };
+        let mut all = Self {
+            workers: Vec::new(),
+            stop,
+            threads: Vec::new(),
+        };
         for number in 1..=count.max(1) {
-            let runtime =
-                Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+            let runtime = Builder::new_current_thread()
+                .enable_all()
+                .max_blocking_threads(BLOCKING_THREADS)
+                .build()?;
             all.workers.push(Worker::new(runtime.handle().clone()));
             let mut stopped = all.stop.subscribe();
-            let thread = std::thread::Builder::new().name(format!("wharf-worker-{number}")).spawn(move || {
-                // An error means that the sender is gone, which is a stop as well.
-                let _ = runtime.block_on(stopped.wait_for(|stop| *stop));
-                runtime.shutdown_background();
-            })?;
+            let thread = std::thread::Builder::new()
+                .name(format!("wharf-worker-{number}"))
+                .spawn(move || {
+                    // An error means that the sender is gone, which is a stop as well.
+                    let _ = runtime.block_on(stopped.wait_for(|stop| *stop));
+                    runtime.shutdown_background();
+                })?;
             all.threads.push(thread);
         }
         Ok(all)
@@ -74,7 +89,10 @@ impl Workers {
 
     /// Runs a session to its end on the thread that has the fewest.
     pub fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
-        let fewest = self.workers.iter().min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
+        let fewest = self
+            .workers
+            .iter()
+            .min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
         if let Some(worker) = fewest {
             let place = Place::take(&worker.sessions);
             worker.handle.spawn(async move {
@@ -133,7 +151,13 @@ mod tests {
         }
         barrier.wait().await;
         assert_eq!(names.lock().unwrap().len(), 3);
-        let busy = |workers: &Workers| workers.workers.iter().map(|worker| worker.sessions.load(Ordering::Relaxed)).sum::<usize>();
+        let busy = |workers: &Workers| {
+            workers
+                .workers
+                .iter()
+                .map(|worker| worker.sessions.load(Ordering::Relaxed))
+                .sum::<usize>()
+        };
         while busy(&workers) > 0 {
             tokio::task::yield_now().await;
         }

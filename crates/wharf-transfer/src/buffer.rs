@@ -15,7 +15,10 @@ static POOL: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 /// Borrows an empty buffer with room for [`BUFFER_SIZE`] octets.
 pub fn borrow() -> Vec<u8> {
-    let pooled = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
+    let pooled = POOL
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .pop();
     pooled.unwrap_or_else(|| Vec::with_capacity(BUFFER_SIZE))
 }
 
@@ -27,7 +30,9 @@ pub fn give_back(mut buffer: Vec<u8>) {
     }
     // A transform may have made it grow; the pool stays as small as it says.
     buffer.shrink_to(BUFFER_SIZE);
-    let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut pool = POOL
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if pool.len() < KEPT {
         pool.push(buffer);
     }

@@ -103,7 +103,9 @@ pub async fn of_file(
         if chunk.is_empty() {
             break;
         }
-        let usable = chunk.len().min(usize::try_from(end - offset).unwrap_or(usize::MAX));
+        let usable = chunk
+            .len()
+            .min(usize::try_from(end - offset).unwrap_or(usize::MAX));
         offset += usable as u64;
         meter.add(usable as u64);
         // 256 KiB of hashing is a fraction of a millisecond; the reads between it may yield.
@@ -128,7 +130,10 @@ mod tests {
         };
         assert_eq!(of(Algorithm::Crc32), "352441c2");
         assert_eq!(of(Algorithm::Md5), "900150983cd24fb0d6963f7d28e17f72");
-        assert_eq!(of(Algorithm::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
+        assert_eq!(
+            of(Algorithm::Sha1),
+            "a9993e364706816aba3e25717850c26c9cd0d89d"
+        );
         assert_eq!(
             of(Algorithm::Sha256),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

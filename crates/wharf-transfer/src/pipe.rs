@@ -26,7 +26,11 @@ pub(crate) struct Pipe {
 
 /// Borrows an empty pipe.
 pub(crate) fn borrow() -> Result<Pipe, Errno> {
-    if let Some(pipe) = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop() {
+    if let Some(pipe) = POOL
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .pop()
+    {
         return Ok(pipe);
     }
     let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
@@ -37,7 +41,9 @@ pub(crate) fn borrow() -> Result<Pipe, Errno> {
 
 /// Gives an empty pipe back.
 pub(crate) fn give_back(pipe: Pipe) {
-    let mut pool = POOL.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut pool = POOL
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if pool.len() < KEPT {
         pool.push(pipe);
     }

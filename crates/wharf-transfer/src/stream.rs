@@ -32,12 +32,16 @@ enum Registration {
 impl DataStream {
     /// Takes a connected socket, which must be non-blocking.
     pub const fn new(socket: OwnedFd) -> Self {
-        Self { socket: Registration::Bare(socket) }
+        Self {
+            socket: Registration::Bare(socket),
+        }
     }
 
     /// Takes a socket that the reactor knows already.
     pub const fn from_registered(socket: TcpStream) -> Self {
-        Self { socket: Registration::Registered(socket) }
+        Self {
+            socket: Registration::Registered(socket),
+        }
     }
 
     /// Runs `operation` on the socket, now and whenever `interest` is signalled, until it no longer
@@ -59,11 +63,14 @@ impl DataStream {
         let Registration::Registered(socket) = &self.socket else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        socket.async_io(interest, || operation(socket.as_fd())).await
+        socket
+            .async_io(interest, || operation(socket.as_fd()))
+            .await
     }
 
     fn register(&mut self) -> io::Result<()> {
-        if let Registration::Bare(socket) = std::mem::replace(&mut self.socket, Registration::Lost) {
+        if let Registration::Bare(socket) = std::mem::replace(&mut self.socket, Registration::Lost)
+        {
             self.socket = Registration::Registered(TcpStream::from_std(socket.into())?);
         }
         Ok(())
@@ -74,18 +81,27 @@ impl DataStream {
     /// # Errors
     /// The socket's.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.when(Interest::READABLE, |socket| Ok(rustix::io::read(socket, &mut *buffer)?)).await
+        self.when(Interest::READABLE, |socket| {
+            Ok(rustix::io::read(socket, &mut *buffer)?)
+        })
+        .await
     }
 
     /// Appends what is there to `buffer`, up to its capacity; 0 is the end.
     pub(crate) async fn read_into(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        self.when(Interest::READABLE, |socket| Ok(rustix::io::read(socket, spare_capacity(buffer))?)).await
+        self.when(Interest::READABLE, |socket| {
+            Ok(rustix::io::read(socket, spare_capacity(buffer))?)
+        })
+        .await
     }
 
     /// Writes as much of `bytes` as the socket takes, at least one octet of them.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let flags = rustix::net::SendFlags::NOSIGNAL;
-        self.when(Interest::WRITABLE, |socket| Ok(rustix::net::send(socket, bytes, flags)?)).await
+        self.when(Interest::WRITABLE, |socket| {
+            Ok(rustix::net::send(socket, bytes, flags)?)
+        })
+        .await
     }
 
     /// Writes all of `bytes`.

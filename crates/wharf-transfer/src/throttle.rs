@@ -22,7 +22,10 @@ impl Throttle {
 
     /// A limit of `rate` octets per second; 0 is taken as 1.
     pub fn new(rate: u64) -> Self {
-        Self { rate: rate.max(1), paid_until: Mutex::new(None) }
+        Self {
+            rate: rate.max(1),
+            paid_until: Mutex::new(None),
+        }
     }
 
     /// The limit, octets per second.
@@ -38,7 +41,10 @@ impl Throttle {
 
     /// Takes `octets` at the time `now` and says how long to wait before moving them.
     pub fn take(&self, now: Instant, octets: u64) -> Duration {
-        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paid_until = self
+            .paid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let floor = now.checked_sub(Self::BURST).unwrap_or(now);
         let start = paid_until.map_or(floor, |paid| paid.max(floor));
         *paid_until = Some(start + self.cost(octets));
@@ -48,7 +54,10 @@ impl Throttle {
     /// Gives back `octets` that were taken and will not move: who gives up while waiting must not
     /// make the others wait for it.
     pub fn give_back(&self, octets: u64) {
-        let mut paid_until = self.paid_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paid_until = self
+            .paid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *paid_until = paid_until.and_then(|paid| paid.checked_sub(self.cost(octets)));
     }
 
@@ -58,7 +67,10 @@ impl Throttle {
 }
 
 #[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a test needs some moment to begin with")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test needs some moment to begin with"
+)]
 mod tests {
     use super::*;
 
@@ -73,7 +85,10 @@ mod tests {
             last = wait;
         }
         // 10,000 octets at 1,000 per second, a quarter of a second of it in advance.
-        assert!(last > Duration::from_millis(9600) && last < Duration::from_secs(10), "{last:?}");
+        assert!(
+            last > Duration::from_millis(9600) && last < Duration::from_secs(10),
+            "{last:?}"
+        );
     }
 
     #[test]
@@ -96,6 +111,9 @@ mod tests {
             throttle.give_back(4096);
         }
         let wait = throttle.take(now, 1) - before;
-        assert!(wait > Duration::from_millis(700) && wait < Duration::from_millis(1100), "{wait:?}");
+        assert!(
+            wait > Duration::from_millis(700) && wait < Duration::from_millis(1100),
+            "{wait:?}"
+        );
     }
 }

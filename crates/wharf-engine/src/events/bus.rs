@@ -29,7 +29,11 @@ impl Bus {
     /// A bus with these sinks.
     pub fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
         let level = sinks.iter().map(|sink| sink.level()).max();
-        Self { sinks, level, counters: Counters::default() }
+        Self {
+            sinks,
+            level,
+            counters: Counters::default(),
+        }
     }
 
     /// Whether any sink wants events of this level: lets an emitter skip costly preparations.
@@ -44,7 +48,10 @@ impl Bus {
         if !self.wants(level) {
             return;
         }
-        #[expect(clippy::disallowed_methods, reason = "the rim: an event is stamped here, once")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the rim: an event is stamped here, once"
+        )]
         let at = SystemTime::now();
         for sink in self.sinks.iter().filter(|sink| level <= sink.level()) {
             sink.take(at, origin, event);

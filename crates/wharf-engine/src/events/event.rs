@@ -183,7 +183,9 @@ impl Event<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Self::VolumeFailed { .. } | Self::ReloadFailed { .. } => Level::Error,
-            Self::LoginFailed { .. } | Self::Refused { .. } | Self::DataConnection { .. } => Level::Warning,
+            Self::LoginFailed { .. } | Self::Refused { .. } | Self::DataConnection { .. } => {
+                Level::Warning
+            }
             Self::Command { .. } | Self::ClientName(_) => Level::Debug,
             Self::Notice { level, .. } => *level,
             Self::Transfer(record) => match record.end {

@@ -28,7 +28,11 @@ pub struct LogSink {
 impl LogSink {
     /// A log of events down to `level`.
     pub const fn new(format: Format, level: Level, writer: LineWriter) -> Self {
-        Self { format, level, writer }
+        Self {
+            format,
+            level,
+            writer,
+        }
     }
 }
 
@@ -38,13 +42,20 @@ impl Sink for LogSink {
     }
 
     fn take(&self, at: SystemTime, origin: &Origin, event: &Event<'_>) {
-        if !self.writer.line(line(self.format, at, origin, event).into_bytes()) {
+        if !self
+            .writer
+            .line(line(self.format, at, origin, event).into_bytes())
+        {
             return;
         }
         // There is room again: time to tell what was lost.
         if let Some(text) = self.writer.complaint() {
-            let notice = Event::Notice { level: Level::Warning, text: &text };
-            self.writer.line(line(self.format, at, &Origin::default(), &notice).into_bytes());
+            let notice = Event::Notice {
+                level: Level::Warning,
+                text: &text,
+            };
+            self.writer
+                .line(line(self.format, at, &Origin::default(), &notice).into_bytes());
         }
     }
 
@@ -91,8 +102,14 @@ fn sentence(event: &Event<'_>) -> String {
         Event::Opened { peer } => format!("connection from {peer}"),
         Event::Refused { cause } => format!("connection refused: {}", escape(cause.as_bytes())),
         Event::LoggedIn { note: "" } => "logged in".into(),
-        Event::LoggedIn { note } => format!("logged in as anonymous, gave {}", escape(note.as_bytes())),
-        Event::LoginFailed { user, cause } => format!("login of {} failed: {}", escape(user), escape(cause.as_bytes())),
+        Event::LoggedIn { note } => {
+            format!("logged in as anonymous, gave {}", escape(note.as_bytes()))
+        }
+        Event::LoginFailed { user, cause } => format!(
+            "login of {} failed: {}",
+            escape(user),
+            escape(cause.as_bytes())
+        ),
         Event::Command { verb, argument } => format!("{verb} {}", escape(argument)),
         Event::ClientName(name) => format!("client is {}", escape(name)),
         Event::Transfer(record) => transfer(record),
@@ -105,11 +122,16 @@ fn sentence(event: &Event<'_>) -> String {
         },
         Event::DataConnection { cause } => format!("data connection: {}", escape(cause.as_bytes())),
         Event::VolumeFailed { cause } => format!("volume failed: {}", escape(cause.as_bytes())),
-        Event::Closed { cause, seconds } => format!("closed after {seconds} s: {}", escape(cause.as_bytes())),
+        Event::Closed { cause, seconds } => {
+            format!("closed after {seconds} s: {}", escape(cause.as_bytes()))
+        }
         Event::Reloaded => "configuration read again".into(),
         Event::ReloadFailed { cause } => {
-            format!("new configuration refused, the old one stays: {}", escape(cause.as_bytes()))
-        },
+            format!(
+                "new configuration refused, the old one stays: {}",
+                escape(cause.as_bytes())
+            )
+        }
         Event::Draining => "draining: no new connections, running transfers may finish".into(),
         Event::Notice { text, .. } => escape(text.as_bytes()),
     }
@@ -123,16 +145,27 @@ fn transfer(record: &TransferRecord<'_>) -> String {
     let path = escape(record.path);
     let (octets, seconds) = (record.octets, record.seconds);
     match &record.end {
-        TransferEnd::Committed => format!("{what} of {path} whole ({octets} octets, {seconds:.3} s)"),
+        TransferEnd::Committed => {
+            format!("{what} of {path} whole ({octets} octets, {seconds:.3} s)")
+        }
         TransferEnd::Aborted { cause, kept } => {
             let part = if *kept { ", the part was kept" } else { "" };
-            format!("{what} of {path} aborted after {octets} octets, {seconds:.3} s: {}{part}", escape(cause.as_bytes()))
+            format!(
+                "{what} of {path} aborted after {octets} octets, {seconds:.3} s: {}{part}",
+                escape(cause.as_bytes())
+            )
         }
     }
 }
 
 fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
-    let _ = write!(line, r#"{{"time":"{}","level":"{}","event":"{}""#, rfc3339(at), event.level().word(), event.name());
+    let _ = write!(
+        line,
+        r#"{{"time":"{}","level":"{}","event":"{}""#,
+        rfc3339(at),
+        event.level().word(),
+        event.name()
+    );
     if !origin.service.is_empty() {
         field(line, "service", origin.service.as_bytes());
     }
@@ -164,7 +197,11 @@ fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
         Event::ClientName(name) => field(line, "client", name),
         Event::Transfer(record) => {
             field(line, "path", record.path);
-            let _ = write!(line, r#","octets":{},"seconds":{:.6},"ascii":{}"#, record.octets, record.seconds, record.ascii);
+            let _ = write!(
+                line,
+                r#","octets":{},"seconds":{:.6},"ascii":{}"#,
+                record.octets, record.seconds, record.ascii
+            );
             if let TransferEnd::Aborted { cause, kept } = &record.end {
                 field(line, "cause", cause.as_bytes());
                 let _ = write!(line, r#","kept":{kept}"#);
@@ -269,7 +306,11 @@ impl Calendar {
             (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+        let month = if shifted_month < 10 {
+            shifted_month + 3
+        } else {
+            shifted_month - 9
+        };
         Self {
             year: era * 400 + year_of_era + (month <= 2) as u64,
             month,
@@ -291,7 +332,11 @@ mod tests {
 
     #[test]
     fn a_name_cannot_forge_a_line() {
-        let origin = Origin { session: Some(SessionId(7)), service: "ftp", ..Origin::default() };
+        let origin = Origin {
+            session: Some(SessionId(7)),
+            service: "ftp",
+            ..Origin::default()
+        };
         let event = Event::Changed(FileChange::Removed(b"/a\r\n2026 info forged\x7f\\"));
         let mut line = String::new();
         human(&mut line, UNIX_EPOCH, &origin, &event);
@@ -301,7 +346,10 @@ mod tests {
         );
         let mut line = String::new();
         json(&mut line, UNIX_EPOCH, &origin, &event);
-        assert!(line.contains(r#""path":"/a\u000d\u000a2026 info forged\u007f\\""#), "{line}");
+        assert!(
+            line.contains(r#""path":"/a\u000d\u000a2026 info forged\u007f\\""#),
+            "{line}"
+        );
     }
 
     #[test]

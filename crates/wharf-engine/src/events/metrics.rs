@@ -68,7 +68,14 @@ impl Counters {
                     Direction::Upload => (&self.received, &self.uploads, &self.uploads_aborted),
                 };
                 add(octets, record.octets);
-                add(if record.end == TransferEnd::Committed { whole } else { aborted }, 1)
+                add(
+                    if record.end == TransferEnd::Committed {
+                        whole
+                    } else {
+                        aborted
+                    },
+                    1,
+                )
             }
             _ => 0,
         };

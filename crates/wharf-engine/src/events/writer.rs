@@ -57,9 +57,20 @@ impl LineWriter {
         let (queue, orders) = sync_channel(QUEUE);
         let (alive, done) = channel();
         let shared = Arc::<Shared>::default();
-        let output = Output { output, open, shared: Arc::clone(&shared), _alive: alive };
-        std::thread::Builder::new().name("wharf-log".into()).spawn(move || output.write(&orders))?;
-        Ok(Self { queue: Some(queue), shared, done: Mutex::new(done) })
+        let output = Output {
+            output,
+            open,
+            shared: Arc::clone(&shared),
+            _alive: alive,
+        };
+        std::thread::Builder::new()
+            .name("wharf-log".into())
+            .spawn(move || output.write(&orders))?;
+        Ok(Self {
+            queue: Some(queue),
+            shared,
+            done: Mutex::new(done),
+        })
     }
 
     /// Queues a line, without its line end; `false` when there was no room for it.
@@ -87,12 +98,21 @@ impl LineWriter {
                 "{dropped} log lines were dropped because the log could not be written fast enough"
             ));
         }
-        let error = self.shared.reopen_error.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(format!("the log could not be opened anew and goes on where it was: {error}"))
+        let error = self
+            .shared
+            .reopen_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()?;
+        Some(format!(
+            "the log could not be opened anew and goes on where it was: {error}"
+        ))
     }
 
     fn order(&self, order: Order) -> bool {
-        self.queue.as_ref().is_some_and(|queue| queue.try_send(order).is_ok())
+        self.queue
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(order).is_ok())
     }
 }
 
@@ -132,7 +152,11 @@ impl Output {
             match (self.open)() {
                 Ok(fresh) => self.output = fresh,
                 Err(error) => {
-                    *self.shared.reopen_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    *self
+                        .shared
+                        .reopen_error
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner) = Some(error);
                 }
             }
         }

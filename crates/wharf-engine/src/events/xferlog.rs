@@ -39,11 +39,16 @@ impl Sink for XferlogSink {
 
 fn line(seconds: u64, origin: &Origin, record: &super::TransferRecord<'_>) -> String {
     const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     let date = Calendar::of(seconds);
     let name = |names: &[&'static str], index: u64| {
-        usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| names.get(index))
+            .copied()
+            .unwrap_or_default()
     };
     let account = origin.account.as_deref().unwrap_or("?");
     format!(
@@ -56,7 +61,9 @@ fn line(seconds: u64, origin: &Origin, record: &super::TransferRecord<'_>) -> St
         date.second,
         date.year,
         record.seconds.round(),
-        origin.peer.map_or_else(|| "?".into(), |peer| peer.to_string()),
+        origin
+            .peer
+            .map_or_else(|| "?".into(), |peer| peer.to_string()),
         record.octets,
         unspaced(record.path),
         if record.ascii { 'a' } else { 'b' },
@@ -67,14 +74,24 @@ fn line(seconds: u64, origin: &Origin, record: &super::TransferRecord<'_>) -> St
         if record.anonymous { 'a' } else { 'r' },
         unspaced(account.as_bytes()),
         origin.service,
-        if record.end == TransferEnd::Committed { 'c' } else { 'i' },
+        if record.end == TransferEnd::Committed {
+            'c'
+        } else {
+            'i'
+        },
     )
 }
 
 fn unspaced(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
-        .map(|character| if character.is_whitespace() || character.is_control() { '_' } else { character })
+        .map(|character| {
+            if character.is_whitespace() || character.is_control() {
+                '_'
+            } else {
+                character
+            }
+        })
         .collect()
 }
 

@@ -23,7 +23,12 @@ async fn a_login_gives_the_accounts_view() {
     let house = House::new(Policy::default());
     let session = house.anna().await;
     assert_eq!(&*session.account().name, "anna");
-    assert!(session.view().rights(&VirtualPath::root()).has(Right::Overwrite));
+    assert!(
+        session
+            .view()
+            .rights(&VirtualPath::root())
+            .has(Right::Overwrite)
+    );
     assert_eq!(session.record().account().as_deref(), Some("anna"));
     assert_eq!(house.heard.all(), ["opened", "logged_in"]);
     let guest = session.log_out();
@@ -35,49 +40,105 @@ async fn a_login_gives_the_accounts_view() {
 async fn rpl_39_each_failure_doubles_the_delay_of_the_address() {
     let house = House::new(Policy::default());
     for delay in [2, 4, 8, 16, 16] {
-        assert_eq!(failure(house.log_in(1, "anna", "wrong").await), (LoginError::Incorrect, delay));
+        assert_eq!(
+            failure(house.log_in(1, "anna", "wrong").await),
+            (LoginError::Incorrect, delay)
+        );
     }
-    assert_eq!(failure(house.log_in(2, "anna", "wrong").await), (LoginError::Incorrect, 2));
+    assert_eq!(
+        failure(house.log_in(2, "anna", "wrong").await),
+        (LoginError::Incorrect, 2)
+    );
     house.anna().await;
-    assert_eq!(failure(house.log_in(1, "anna", "wrong").await).1, 2, "a success forgives");
+    assert_eq!(
+        failure(house.log_in(1, "anna", "wrong").await).1,
+        2,
+        "a success forgives"
+    );
 }
 
 /// CVE-2018-15473: the peer cannot tell an unknown name from a wrong password, nor from an account
 /// that may not enter; the log can.
 #[tokio::test]
 async fn cve_2018_15473_unknown_wrong_and_disabled_look_the_same() {
-    let disabled = Account { enabled: false, ..account("dora") };
-    let elsewhere = Account { allowed_networks: vec!["10.0.0.0/8".parse().unwrap()], ..account("emil") };
-    let expired = Account { expires: Some(0), ..account("fred") };
+    let disabled = Account {
+        enabled: false,
+        ..account("dora")
+    };
+    let elsewhere = Account {
+        allowed_networks: vec!["10.0.0.0/8".parse().unwrap()],
+        ..account("emil")
+    };
+    let expired = Account {
+        expires: Some(0),
+        ..account("fred")
+    };
     let all = [account("anna"), disabled, elsewhere, expired];
     let house = House::with(Policy::default(), all, MemoryVolume::new(0));
-    let attempts = [("anna", "wrong"), ("nobody", "secret"), ("dora", "secret"), ("emil", "secret"), ("fred", "secret"), ("a\0b", "x")];
+    let attempts = [
+        ("anna", "wrong"),
+        ("nobody", "secret"),
+        ("dora", "secret"),
+        ("emil", "secret"),
+        ("fred", "secret"),
+        ("a\0b", "x"),
+    ];
     for (last, (name, password)) in (1..).zip(attempts) {
-        assert_eq!(failure(house.log_in(last, name, password).await), (LoginError::Incorrect, 2), "{name}");
+        assert_eq!(
+            failure(house.log_in(last, name, password).await),
+            (LoginError::Incorrect, 2),
+            "{name}"
+        );
     }
-    let causes: Vec<_> = house.heard.all().into_iter().filter(|event| event.starts_with("login_failed")).collect();
-    assert!(causes[0].contains("wrong password") && causes[1].contains("unknown name"), "{causes:?}");
+    let causes: Vec<_> = house
+        .heard
+        .all()
+        .into_iter()
+        .filter(|event| event.starts_with("login_failed"))
+        .collect();
+    assert!(
+        causes[0].contains("wrong password") && causes[1].contains("unknown name"),
+        "{causes:?}"
+    );
 }
 
 /// ADM-04: from the limit on not even the right password helps, and other addresses are not concerned.
 #[tokio::test]
 async fn adm_04_an_address_that_failed_too_often_is_locked_out() {
-    let lockout = LockoutPolicy { failures: 2, ..LockoutPolicy::default() };
-    let house = House::new(Policy { lockout, ..Policy::default() });
+    let lockout = LockoutPolicy {
+        failures: 2,
+        ..LockoutPolicy::default()
+    };
+    let house = House::new(Policy {
+        lockout,
+        ..Policy::default()
+    });
     let mut session = house.guest(1);
     for _ in 0..2 {
-        let attempt = session.log_in(&Credential::password("anna", "wrong"), Instant::now(), 0).await;
-        let Err(failed) = attempt else { panic!("logged in") };
+        let attempt = session
+            .log_in(&Credential::password("anna", "wrong"), Instant::now(), 0)
+            .await;
+        let Err(failed) = attempt else {
+            panic!("logged in")
+        };
         assert_eq!(failed.error, LoginError::Incorrect);
         session = failed.session;
     }
     let right = Credential::password("anna", "secret");
     let failed = session.log_in(&right, Instant::now(), 0).await;
     assert_eq!(failure(failed), (LoginError::LockedOut, 0));
-    assert!(house.engine.admit([192, 0, 2, 1].into(), Instant::now()).is_err());
+    assert!(
+        house
+            .engine
+            .admit([192, 0, 2, 1].into(), Instant::now())
+            .is_err()
+    );
     assert!(house.log_in(2, "anna", "secret").await.is_ok());
     let later = Instant::now() + Duration::from_secs(600);
-    assert!(house.engine.admit([192, 0, 2, 1].into(), later).is_ok(), "10 min later");
+    assert!(
+        house.engine.admit([192, 0, 2, 1].into(), later).is_ok(),
+        "10 min later"
+    );
 }
 
 /// Else anybody could guess for ever, with an anonymous login after every few guesses.
@@ -88,22 +149,57 @@ async fn an_anonymous_login_forgives_nothing() {
         password: StoredSecret::any_text(false),
         ..account("anonymous")
     };
-    let house = House::with(Policy::default(), [account("anna"), anonymous], MemoryVolume::new(0));
+    let house = House::with(
+        Policy::default(),
+        [account("anna"), anonymous],
+        MemoryVolume::new(0),
+    );
     assert_eq!(failure(house.log_in(1, "anna", "wrong").await).1, 2);
-    let credential = Credential::Anonymous { text: b"me@example.org".to_vec() };
-    assert!(house.guest(1).log_in(&credential, Instant::now(), 0).await.is_ok());
+    let credential = Credential::Anonymous {
+        text: b"me@example.org".to_vec(),
+    };
+    assert!(
+        house
+            .guest(1)
+            .log_in(&credential, Instant::now(), 0)
+            .await
+            .is_ok()
+    );
     assert_eq!(failure(house.log_in(1, "anna", "wrong").await).1, 4);
 }
 
 #[tokio::test]
 async fn an_account_has_no_more_sessions_than_it_may() {
-    let limited = AccountLimits { max_sessions: Some(1), ..AccountLimits::default() };
-    let one = Account { limits: limited, ..account("anna") };
-    let house = House::with(Policy { per_account: 2, ..Policy::default() }, [one, account("bert")], MemoryVolume::new(0));
+    let limited = AccountLimits {
+        max_sessions: Some(1),
+        ..AccountLimits::default()
+    };
+    let one = Account {
+        limits: limited,
+        ..account("anna")
+    };
+    let house = House::with(
+        Policy {
+            per_account: 2,
+            ..Policy::default()
+        },
+        [one, account("bert")],
+        MemoryVolume::new(0),
+    );
     let anna = house.anna().await;
-    assert_eq!(failure(house.log_in(2, "anna", "secret").await), (LoginError::TooManySessions, 0));
-    let _berts = [house.log_in(3, "bert", "secret").await.ok().unwrap(), house.log_in(3, "bert", "secret").await.ok().unwrap()];
-    assert_eq!(failure(house.log_in(3, "bert", "secret").await).0, LoginError::TooManySessions, "the default holds");
+    assert_eq!(
+        failure(house.log_in(2, "anna", "secret").await),
+        (LoginError::TooManySessions, 0)
+    );
+    let _berts = [
+        house.log_in(3, "bert", "secret").await.ok().unwrap(),
+        house.log_in(3, "bert", "secret").await.ok().unwrap(),
+    ];
+    assert_eq!(
+        failure(house.log_in(3, "bert", "secret").await).0,
+        LoginError::TooManySessions,
+        "the default holds"
+    );
     // A place is free as soon as its session has logged out, though the connection stays.
     let _guest = anna.log_out();
     let anna = house.anna().await;
@@ -120,13 +216,37 @@ async fn a_tree_that_cannot_be_opened_is_our_failure() {
             Err("no such disk".into())
         }
     }
-    let lockout = LockoutPolicy { failures: 1, ..LockoutPolicy::default() };
+    let lockout = LockoutPolicy {
+        failures: 1,
+        ..LockoutPolicy::default()
+    };
     let volume = MemoryVolume::new(0);
-    let policy = Policy { lockout, ..Policy::default() };
-    let house = House::of(policy.clone(), [account("anna")], volume.clone(), Box::new(Broken), Vec::new());
-    assert_eq!(failure(house.log_in(1, "anna", "secret").await), (LoginError::Unavailable, 0));
-    assert!(house.heard.all().contains(&"volume_failed: no such disk".to_owned()));
-    house.engine.reload(accounts([account("anna")]), Box::new(OneVolume::new(Arc::new(volume), 0)), policy);
+    let policy = Policy {
+        lockout,
+        ..Policy::default()
+    };
+    let house = House::of(
+        policy.clone(),
+        [account("anna")],
+        volume.clone(),
+        Box::new(Broken),
+        Vec::new(),
+    );
+    assert_eq!(
+        failure(house.log_in(1, "anna", "secret").await),
+        (LoginError::Unavailable, 0)
+    );
+    assert!(
+        house
+            .heard
+            .all()
+            .contains(&"volume_failed: no such disk".to_owned())
+    );
+    house.engine.reload(
+        accounts([account("anna")]),
+        Box::new(OneVolume::new(Arc::new(volume), 0)),
+        policy,
+    );
     house.anna().await;
 }
 
@@ -134,13 +254,29 @@ async fn a_tree_that_cannot_be_opened_is_our_failure() {
 async fn a_reload_changes_the_next_login_and_no_present_session() {
     let house = House::new(Policy::default());
     let before = house.anna().await;
-    let reduced = Account { grants: Grants::everywhere(Rights::READ_ONLY), ..account("anna") };
+    let reduced = Account {
+        grants: Grants::everywhere(Rights::READ_ONLY),
+        ..account("anna")
+    };
     let views = OneVolume::new(Arc::new(house.volume.clone()), 0o077);
-    house.engine.reload(accounts([reduced]), Box::new(views), Policy::default());
+    house
+        .engine
+        .reload(accounts([reduced]), Box::new(views), Policy::default());
     let after = house.anna().await;
-    let may_write = |session: &Session<LoggedIn>| session.view().rights(&VirtualPath::root()).has(Right::Overwrite);
+    let may_write = |session: &Session<LoggedIn>| {
+        session
+            .view()
+            .rights(&VirtualPath::root())
+            .has(Right::Overwrite)
+    };
     assert_eq!((may_write(&before), may_write(&after)), (true, false));
-    assert_eq!((before.view().settings().umask, after.view().settings().umask), (0, 0o077));
+    assert_eq!(
+        (
+            before.view().settings().umask,
+            after.view().settings().umask
+        ),
+        (0, 0o077)
+    );
 }
 
 /// The account is the same and only the volumes changed: the next view is new all the same.
@@ -149,24 +285,52 @@ async fn a_reload_renews_the_view_of_an_unchanged_account() {
     let house = House::new(Policy::default());
     let first = house.anna().await;
     let views = OneVolume::new(Arc::new(house.volume.clone()), 0o077);
-    house.engine.reload(accounts([account("anna")]), Box::new(views), Policy::default());
+    house.engine.reload(
+        accounts([account("anna")]),
+        Box::new(views),
+        Policy::default(),
+    );
     let second = house.anna().await;
-    assert_eq!((first.view().settings().umask, second.view().settings().umask), (0, 0o077));
-    assert!(Arc::ptr_eq(second.account(), house.anna().await.account()), "and then it is kept");
+    assert_eq!(
+        (
+            first.view().settings().umask,
+            second.view().settings().umask
+        ),
+        (0, 0o077)
+    );
+    assert!(
+        Arc::ptr_eq(second.account(), house.anna().await.account()),
+        "and then it is kept"
+    );
 }
 
 /// What sessions share outlives a reload: their number and their rate.
 #[tokio::test]
 async fn a_reload_forgets_neither_who_is_here_nor_how_fast() {
-    let limits = AccountLimits { max_sessions: Some(2), download_rate: NonZeroU64::new(1000), upload_rate: None };
-    let limited = Account { limits, ..account("anna") };
+    let limits = AccountLimits {
+        max_sessions: Some(2),
+        download_rate: NonZeroU64::new(1000),
+        upload_rate: None,
+    };
+    let limited = Account {
+        limits,
+        ..account("anna")
+    };
     let house = House::with(Policy::default(), [limited.clone()], MemoryVolume::new(0));
     let first = house.anna().await;
     let views = OneVolume::new(Arc::new(house.volume.clone()), 0);
-    house.engine.reload(accounts([limited]), Box::new(views), Policy::default());
+    house
+        .engine
+        .reload(accounts([limited]), Box::new(views), Policy::default());
     let second = house.anna().await;
-    assert!(Arc::ptr_eq(&first.account().download[0], &second.account().download[0]), "one bucket");
-    assert_eq!(failure(house.log_in(1, "anna", "secret").await).0, LoginError::TooManySessions);
+    assert!(
+        Arc::ptr_eq(&first.account().download[0], &second.account().download[0]),
+        "one bucket"
+    );
+    assert_eq!(
+        failure(house.log_in(1, "anna", "secret").await).0,
+        LoginError::TooManySessions
+    );
     drop((first, second));
     house.anna().await;
 }
@@ -186,10 +350,20 @@ async fn a_view_of_the_old_configuration_is_not_given_to_the_next_session() {
     let one = |umask| OneVolume::new(Arc::new(volume.clone()), umask);
     let ((asked, is_asked), (go, wait)) = (channel(), channel());
     let slow = Slow(one(0), asked, Mutex::new(wait));
-    let house = House::of(Policy::default(), [account("anna")], volume.clone(), Box::new(slow), Vec::new());
+    let house = House::of(
+        Policy::default(),
+        [account("anna")],
+        volume.clone(),
+        Box::new(slow),
+        Vec::new(),
+    );
     let reloading = async {
         until(|| is_asked.try_recv().is_ok()).await;
-        house.engine.reload(accounts([account("anna")]), Box::new(one(0o077)), Policy::default());
+        house.engine.reload(
+            accounts([account("anna")]),
+            Box::new(one(0o077)),
+            Policy::default(),
+        );
         go.send(()).unwrap();
     };
     let (old, ()) = tokio::join!(house.anna(), reloading);

@@ -8,7 +8,9 @@ use wharf_transfer::{DataStream, Meter};
 use super::*;
 use crate::{
     Abort, SessionId, Transfers,
-    events::{Direction, FileChange, Format, LineWriter, LogSink, TransferRecord, XferlogSink, log::line},
+    events::{
+        Direction, FileChange, Format, LineWriter, LogSink, TransferRecord, XferlogSink, log::line,
+    },
 };
 
 /// A file in memory.
@@ -22,7 +24,11 @@ impl Page {
     }
 
     fn lines(&self) -> Vec<String> {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap().lines().map(str::to_owned).collect()
+        String::from_utf8(self.0.lock().unwrap().clone())
+            .unwrap()
+            .lines()
+            .map(str::to_owned)
+            .collect()
     }
 }
 
@@ -49,9 +55,15 @@ async fn upload(house: &House, name: &str, is_whole: bool) {
         started: Instant::now(),
     };
     let mode = wharf_vfs::UploadMode::Replace;
-    let upload = session.view().begin_upload(&path(name), mode, 0).await.unwrap();
+    let upload = session
+        .view()
+        .begin_upload(&path(name), mode, 0)
+        .await
+        .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut other = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
     let stream = DataStream::from_registered(listener.accept().await.unwrap().0);
     other.write_all(b"12345").await.unwrap();
     if is_whole {
@@ -59,7 +71,16 @@ async fn upload(house: &House, name: &str, is_whole: bool) {
     } else {
         transfers.abort.ask();
     }
-    transfers.upload(upload, stream, None, None, u64::MAX, format!("/{name}").as_bytes()).await;
+    transfers
+        .upload(
+            upload,
+            stream,
+            None,
+            None,
+            u64::MAX,
+            format!("/{name}").as_bytes(),
+        )
+        .await;
 }
 
 /// ARCHITECTURE: the bus hears of each transfer exactly once, and everybody hears it from the bus.
@@ -78,20 +99,39 @@ async fn each_transfer_reaches_each_log_once() {
     upload(&house, "torn", false).await;
     let counters = house.engine.bus.counters();
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    assert_eq!((count(&counters.uploads), count(&counters.uploads_aborted)), (1, 1));
+    assert_eq!(
+        (count(&counters.uploads), count(&counters.uploads_aborted)),
+        (1, 1)
+    );
     assert_eq!(count(&counters.received), 5);
     assert!(counters.render().contains("\nwharf_uploads_total 1\n"));
     // The last holder flushes the logs.
     drop(house);
-    let of = |lines: Vec<String>, word: &str| -> Vec<String> { lines.into_iter().filter(|line| line.contains(word)).collect() };
+    let of = |lines: Vec<String>, word: &str| -> Vec<String> {
+        lines
+            .into_iter()
+            .filter(|line| line.contains(word))
+            .collect()
+    };
     let told = of(human.lines(), "upload of");
-    assert!(told.len() == 2 && told[0].contains("192.0.2.1 anna upload of /a b whole (5 octets") , "{told:?}");
+    assert!(
+        told.len() == 2 && told[0].contains("192.0.2.1 anna upload of /a b whole (5 octets"),
+        "{told:?}"
+    );
     let told = of(json.lines(), r#""event":"upload_"#);
     assert_eq!(told.len(), 2, "{told:?}");
     let record: serde_json::Value = serde_json::from_str(&told[0]).unwrap();
-    assert_eq!((&record["path"], &record["octets"], &record["account"]), (&"/a b".into(), &5.into(), &"anna".into()));
+    assert_eq!(
+        (&record["path"], &record["octets"], &record["account"]),
+        (&"/a b".into(), &5.into(), &"anna".into())
+    );
     let told = xferlog.lines();
-    assert!(told.len() == 2 && told[0].ends_with(" 5 /a_b b _ i r anna test 0 * c") && told[1].ends_with(" i"), "{told:?}");
+    assert!(
+        told.len() == 2
+            && told[0].ends_with(" 5 /a_b b _ i r anna test 0 * c")
+            && told[1].ends_with(" i"),
+        "{told:?}"
+    );
 }
 
 fn origin(account: &str) -> Origin {
@@ -150,8 +190,18 @@ proptest! {
 /// Two names that differ look different for people, even where neither is UTF-8.
 #[test]
 fn names_that_are_not_utf_8_stay_distinct() {
-    let told = |name: &[u8]| line(Format::Human, SystemTime::UNIX_EPOCH, &Origin::default(), &Event::Changed(FileChange::Removed(name)));
+    let told = |name: &[u8]| {
+        line(
+            Format::Human,
+            SystemTime::UNIX_EPOCH,
+            &Origin::default(),
+            &Event::Changed(FileChange::Removed(name)),
+        )
+    };
     assert!(told(b"/\xff").ends_with(r"removed /\xff"));
     assert_ne!(told(b"/\xff"), told(b"/\xfe"));
-    assert!(told("/\u{9b}31m".as_bytes()).ends_with(r"/\x9b31m"), "a terminal obeys C1 too");
+    assert!(
+        told("/\u{9b}31m".as_bytes()).ends_with(r"/\x9b31m"),
+        "a terminal obeys C1 too"
+    );
 }

@@ -9,8 +9,8 @@ use rustix::net::sockopt;
 use tokio::sync::Semaphore;
 use wharf_transfer::{DataStream, Error, Meter, Source, Transform};
 use wharf_vfs::{
-    Answer, AttributeChange, Capabilities, DirectoryReader, ErrorKind, FileRef, Links, Metadata, Replace, Space, Upload,
-    UploadMode,
+    Answer, AttributeChange, Capabilities, DirectoryReader, ErrorKind, FileRef, Links, Metadata,
+    Replace, Space, Upload, UploadMode,
 };
 
 use super::*;
@@ -31,12 +31,18 @@ fn transfers(session: &Session<LoggedIn>) -> Transfers {
 }
 
 async fn begin(session: &Session<LoggedIn>) -> Upload {
-    session.view().begin_upload(&path("f"), UploadMode::Replace, 0).await.unwrap()
+    session
+        .view()
+        .begin_upload(&path("f"), UploadMode::Replace, 0)
+        .await
+        .unwrap()
 }
 
 async fn pair() -> (DataStream, TcpStream) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let other = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let other = TcpStream::connect(listener.local_addr().unwrap())
+        .await
+        .unwrap();
     let (ours, _) = listener.accept().await.unwrap();
     (DataStream::from_registered(ours), other)
 }
@@ -76,7 +82,10 @@ async fn a_whole_upload_is_under_its_name_when_it_is_told() {
     let (stream, other) = pair().await;
     let uploading = transfers.upload(upload, stream, None, None, u64::MAX, b"/f");
     let (outcome, ()) = tokio::join!(uploading, send_whole(other, b"new"));
-    assert!(matches!(outcome, TransferOutcome::Complete(3)), "{outcome:?}");
+    assert!(
+        matches!(outcome, TransferOutcome::Complete(3)),
+        "{outcome:?}"
+    );
     assert_eq!(house.content("f").await.unwrap(), b"new");
     assert_eq!(house.heard.transfers(), ["upload_committed"]);
     assert_eq!(house.objects().await, 1);
@@ -91,11 +100,20 @@ async fn a_broken_upload_leaves_the_old_file_untouched() {
     let (upload, transfers) = (begin(&session).await, transfers(&session));
     let (stream, other) = pair().await;
     let uploading = transfers.upload(upload, stream, None, Some(100), u64::MAX, b"/f");
-    let (outcome, ()) = tokio::join!(uploading, send_and_break_off(other, b"new", &transfers.meter));
-    assert!(matches!(outcome, TransferOutcome::Failed(Error::Stream(_))), "{outcome:?}");
+    let (outcome, ()) = tokio::join!(
+        uploading,
+        send_and_break_off(other, b"new", &transfers.meter)
+    );
+    assert!(
+        matches!(outcome, TransferOutcome::Failed(Error::Stream(_))),
+        "{outcome:?}"
+    );
     assert_eq!(house.content("f").await.unwrap(), b"old");
     let told = house.heard.transfers();
-    assert!(told.len() == 1 && told[0].starts_with("upload_aborted: the data connection broke"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].starts_with("upload_aborted: the data connection broke"),
+        "{told:?}"
+    );
     assert_eq!(house.objects().await, 1, "no temporary stays");
 }
 
@@ -108,8 +126,14 @@ async fn int_56_a_reset_after_the_announced_octets_is_a_whole_upload() {
     let (upload, transfers) = (begin(&session).await, transfers(&session));
     let (stream, other) = pair().await;
     let uploading = transfers.upload(upload, stream, None, Some(3), u64::MAX, b"/f");
-    let (outcome, ()) = tokio::join!(uploading, send_and_break_off(other, b"new", &transfers.meter));
-    assert!(matches!(outcome, TransferOutcome::Complete(3)), "{outcome:?}");
+    let (outcome, ()) = tokio::join!(
+        uploading,
+        send_and_break_off(other, b"new", &transfers.meter)
+    );
+    assert!(
+        matches!(outcome, TransferOutcome::Complete(3)),
+        "{outcome:?}"
+    );
     assert_eq!(house.content("f").await.unwrap(), b"new");
     assert_eq!(house.heard.transfers(), ["upload_committed"]);
 }
@@ -128,9 +152,22 @@ async fn int_56_a_transformed_upload_needs_its_end() {
     let session = house.anna().await;
     let (upload, transfers) = (begin(&session).await, transfers(&session));
     let (stream, other) = pair().await;
-    let uploading = transfers.upload(upload, stream, Some(Box::new(Same)), Some(3), u64::MAX, b"/f");
-    let (outcome, ()) = tokio::join!(uploading, send_and_break_off(other, b"new", &transfers.meter));
-    assert!(matches!(outcome, TransferOutcome::Failed(Error::Stream(_))), "{outcome:?}");
+    let uploading = transfers.upload(
+        upload,
+        stream,
+        Some(Box::new(Same)),
+        Some(3),
+        u64::MAX,
+        b"/f",
+    );
+    let (outcome, ()) = tokio::join!(
+        uploading,
+        send_and_break_off(other, b"new", &transfers.meter)
+    );
+    assert!(
+        matches!(outcome, TransferOutcome::Failed(Error::Stream(_))),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +180,11 @@ async fn a_full_volume_is_no_space_and_keeps_the_old_file() {
         let (stream, other) = pair().await;
         let uploading = transfers.upload(upload, stream, None, None, u64::MAX, b"/f");
         let (outcome, ()) = tokio::join!(uploading, send_whole(other, &[7; 50]));
-        assert_eq!(store_failure(&outcome), Some(ErrorKind::NoSpace), "{outcome:?}");
+        assert_eq!(
+            store_failure(&outcome),
+            Some(ErrorKind::NoSpace),
+            "{outcome:?}"
+        );
         assert_eq!(house.content("f").await.unwrap(), b"old");
         assert_eq!(house.objects().await, 1, "the space is free again");
     }
@@ -160,7 +201,11 @@ async fn a_store_that_breaks_is_blamed_and_keeps_the_old_file() {
     let (stream, other) = pair().await;
     let uploading = transfers.upload(upload, stream, None, None, u64::MAX, b"/f");
     let (outcome, ()) = tokio::join!(uploading, send_whole(other, &[7; 50]));
-    assert_eq!(store_failure(&outcome), Some(ErrorKind::Broken), "{outcome:?}");
+    assert_eq!(
+        store_failure(&outcome),
+        Some(ErrorKind::Broken),
+        "{outcome:?}"
+    );
     assert_eq!(house.content("f").await.unwrap(), b"old");
 }
 
@@ -171,14 +216,37 @@ async fn dat_33_a_download_of_a_shrinking_file_resets() {
     house.put("f", b"0123456789").await;
     let session = house.anna().await;
     let (file, metadata) = session.view().open_read(&path("f")).await.unwrap();
-    house.volume.open(&path("f"), OpenMode::Update).await.unwrap().set_size(5).await.unwrap();
+    house
+        .volume
+        .open(&path("f"), OpenMode::Update)
+        .await
+        .unwrap()
+        .set_size(5)
+        .await
+        .unwrap();
     let transfers = transfers(&session);
     let (stream, mut other) = pair().await;
-    let source = Source { file, offset: 0, length: metadata.size };
+    let source = Source {
+        file,
+        offset: 0,
+        length: metadata.size,
+    };
     let outcome = transfers.download(source, stream, None, b"/f").await;
-    assert!(matches!(outcome, TransferOutcome::Failed(Error::Shrank { sent: 5, expected: 10 })), "{outcome:?}");
+    assert!(
+        matches!(
+            outcome,
+            TransferOutcome::Failed(Error::Shrank {
+                sent: 5,
+                expected: 10
+            })
+        ),
+        "{outcome:?}"
+    );
     assert!(other.read_to_end(&mut Vec::new()).await.is_err(), "a reset");
-    assert_eq!(house.heard.transfers(), ["download_aborted: the file shrank while it was read: 5 of 10 octets were sent"]);
+    assert_eq!(
+        house.heard.transfers(),
+        ["download_aborted: the file shrank while it was read: 5 of 10 octets were sent"]
+    );
 }
 
 #[tokio::test]
@@ -188,12 +256,27 @@ async fn a_whole_download_ends_in_order() {
     let session = house.anna().await;
     let (file, _) = session.view().open_read(&path("f")).await.unwrap();
     let (stream, mut other) = pair().await;
-    let source = Source { file, offset: 2, length: 8 };
-    let outcome = transfers(&session).download(source, stream, None, b"/f").await;
-    assert!(matches!(outcome, TransferOutcome::Complete(8)), "{outcome:?}");
+    let source = Source {
+        file,
+        offset: 2,
+        length: 8,
+    };
+    let outcome = transfers(&session)
+        .download(source, stream, None, b"/f")
+        .await;
+    assert!(
+        matches!(outcome, TransferOutcome::Complete(8)),
+        "{outcome:?}"
+    );
     let mut received = Vec::new();
     other.read_to_end(&mut received).await.unwrap();
-    assert_eq!((received.as_slice(), house.heard.transfers()), (b"23456789".as_slice(), vec!["download_committed".to_owned()]));
+    assert_eq!(
+        (received.as_slice(), house.heard.transfers()),
+        (
+            b"23456789".as_slice(),
+            vec!["download_committed".to_owned()]
+        )
+    );
 }
 
 /// Asked before or in the midst, an abort ends an upload once and the old file stays.
@@ -219,7 +302,10 @@ async fn an_aborted_upload_is_told_once_and_leaves_the_old_file() {
         let (outcome, ()) = tokio::join!(uploading, asking);
         assert!(matches!(outcome, TransferOutcome::Aborted), "{outcome:?}");
         assert_eq!(house.content("f").await.unwrap(), b"old");
-        assert_eq!(house.heard.transfers(), ["upload_aborted: aborted on request"]);
+        assert_eq!(
+            house.heard.transfers(),
+            ["upload_aborted: aborted on request"]
+        );
         assert_eq!(house.objects().await, 1);
     }
 }
@@ -236,7 +322,10 @@ async fn an_aborted_upload_of_a_new_file_keeps_the_part() {
         until(|| transfers.meter.octets() == 4).await;
         transfers.abort.ask();
     };
-    tokio::join!(transfers.upload(upload, stream, None, None, u64::MAX, b"/f"), asking);
+    tokio::join!(
+        transfers.upload(upload, stream, None, None, u64::MAX, b"/f"),
+        asking
+    );
     assert_eq!(house.content("f").await.unwrap(), b"part");
 }
 
@@ -247,9 +336,20 @@ async fn dat_36_an_upload_that_stands_still_is_given_up() {
     let session = house.anna().await;
     let (upload, transfers) = (begin(&session).await, transfers(&session));
     let (stream, _other) = pair().await;
-    let outcome = transfers.upload(upload, stream, None, None, u64::MAX, b"/f").await;
-    assert!(matches!(outcome, TransferOutcome::Failed(Error::Stalled { seconds: 300 })), "{outcome:?}");
-    assert_eq!(house.heard.transfers(), ["upload_aborted: no octet moved for 300 s"]);
+    let outcome = transfers
+        .upload(upload, stream, None, None, u64::MAX, b"/f")
+        .await;
+    assert!(
+        matches!(
+            outcome,
+            TransferOutcome::Failed(Error::Stalled { seconds: 300 })
+        ),
+        "{outcome:?}"
+    );
+    assert_eq!(
+        house.heard.transfers(),
+        ["upload_aborted: no octet moved for 300 s"]
+    );
     assert_eq!(house.objects().await, 0);
 }
 
@@ -266,7 +366,8 @@ async fn a_session_with_a_transfer_is_not_replaced() {
         send_whole(other, b"new").await;
         is_replaced
     };
-    let (_, is_replaced) = tokio::join!(biased; transfers.upload(upload, stream, None, None, u64::MAX, b"/f"), trying);
+    let (_, is_replaced) =
+        tokio::join!(biased; transfers.upload(upload, stream, None, None, u64::MAX, b"/f"), trying);
     assert!(!is_replaced && house.engine.registry.replace_oldest(peer));
 }
 
@@ -318,7 +419,9 @@ impl Volume for Gated {
     }
     fn open<'a>(&'a self, path: &'a VirtualPath, mode: OpenMode) -> Answer<'a, FileRef> {
         let writes = Arc::clone(&self.writes);
-        Answer::later(async move { Ok(Arc::new(GatedFile(self.inner.open(path, mode).await?, writes)) as FileRef) })
+        Answer::later(async move {
+            Ok(Arc::new(GatedFile(self.inner.open(path, mode).await?, writes)) as FileRef)
+        })
     }
     fn read_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Box<dyn DirectoryReader>> {
         self.inner.read_directory(path)
@@ -332,20 +435,33 @@ impl Volume for Gated {
     fn remove_directory<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, ()> {
         self.inner.remove_directory(path)
     }
-    fn rename<'a>(&'a self, from: &'a VirtualPath, to: &'a VirtualPath, replace: Replace) -> Answer<'a, ()> {
+    fn rename<'a>(
+        &'a self,
+        from: &'a VirtualPath,
+        to: &'a VirtualPath,
+        replace: Replace,
+    ) -> Answer<'a, ()> {
         Answer::later(async move {
             self.is_asked.store(true, Ordering::SeqCst);
             self.gate.acquire().await.unwrap().forget();
             self.inner.rename(from, to, replace).await
         })
     }
-    fn set_attributes<'a>(&'a self, path: &'a VirtualPath, change: AttributeChange) -> Answer<'a, ()> {
+    fn set_attributes<'a>(
+        &'a self,
+        path: &'a VirtualPath,
+        change: AttributeChange,
+    ) -> Answer<'a, ()> {
         self.inner.set_attributes(path, change)
     }
     fn read_link<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Vec<u8>> {
         self.inner.read_link(path)
     }
-    fn create_symlink<'a>(&'a self, target: &'a VirtualPath, path: &'a VirtualPath) -> Answer<'a, ()> {
+    fn create_symlink<'a>(
+        &'a self,
+        target: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
         self.inner.create_symlink(target, path)
     }
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
@@ -363,7 +479,16 @@ fn gated(writes: usize) -> (House, Arc<Gated>) {
         writes: Arc::new(Semaphore::new(writes)),
     });
     let views = Box::new(OneVolume::new(volume.clone(), 0));
-    (House::of(Policy::default(), [account("anna")], inner, views, Vec::new()), volume)
+    (
+        House::of(
+            Policy::default(),
+            [account("anna")],
+            inner,
+            views,
+            Vec::new(),
+        ),
+        volume,
+    )
 }
 
 /// CVE-2020-9273: an abort in the very moment of the commit comes too late, and does no harm.
@@ -381,7 +506,10 @@ async fn cve_2020_9273_an_abort_during_the_commit_still_commits_and_is_told_once
     };
     let uploading = transfers.upload(upload, stream, None, None, u64::MAX, b"/f");
     let (outcome, (), ()) = tokio::join!(uploading, asking, send_whole(other, b"new"));
-    assert!(matches!(outcome, TransferOutcome::Complete(3)), "{outcome:?}");
+    assert!(
+        matches!(outcome, TransferOutcome::Complete(3)),
+        "{outcome:?}"
+    );
     assert_eq!(house.content("f").await.unwrap(), b"new");
     assert_eq!(house.heard.transfers(), ["upload_committed"]);
 }
@@ -392,7 +520,11 @@ async fn an_aborted_upload_ends_after_its_last_write() {
     let (house, volume) = gated(0);
     house.put("f", b"0123456789").await;
     let session = house.anna().await;
-    let upload = session.view().begin_upload(&path("f"), UploadMode::ResumeAt(2), 0).await.unwrap();
+    let upload = session
+        .view()
+        .begin_upload(&path("f"), UploadMode::ResumeAt(2), 0)
+        .await
+        .unwrap();
     let transfers = transfers(&session);
     let (stream, mut other) = pair().await;
     other.write_all(b"new").await.unwrap();
@@ -404,7 +536,10 @@ async fn an_aborted_upload_ends_after_its_last_write() {
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }
-        assert!(house.heard.transfers().is_empty(), "it is not over before its write is");
+        assert!(
+            house.heard.transfers().is_empty(),
+            "it is not over before its write is"
+        );
         volume.writes.add_permits(1);
     };
     let (outcome, ()) = tokio::join!(uploading, going_on);
@@ -431,7 +566,10 @@ async fn cve_2020_9273_a_dropped_transfer_cleans_up_after_itself() {
             _ = uploading => panic!("it cannot end"),
             () = until(|| transfers.meter.octets() == 3 && volume.is_asked.load(Ordering::SeqCst) == is_committing) => {}
         }
-        assert_eq!(house.heard.transfers(), ["upload_aborted: the session was dropped"]);
+        assert_eq!(
+            house.heard.transfers(),
+            ["upload_aborted: the session was dropped"]
+        );
         while house.objects().await > 1 {
             tokio::task::yield_now().await;
         }

@@ -12,12 +12,22 @@ pub(super) async fn send(
     mut transform: Option<&mut dyn Transform>,
 ) -> Result<u64> {
     let mut chunk = buffer::borrow();
-    let mut changed = if transform.is_some() { buffer::borrow() } else { Vec::new() };
+    let mut changed = if transform.is_some() {
+        buffer::borrow()
+    } else {
+        Vec::new()
+    };
     let (mut offset, mut left, mut sent) = (source.offset, source.length, 0);
     while left > 0 {
-        chunk = flow.meter.unless_stopped(source.file.read_at(chunk, offset)).await??;
+        chunk = flow
+            .meter
+            .unless_stopped(source.file.read_at(chunk, offset))
+            .await??;
         if chunk.is_empty() {
-            return Err(Error::Shrank { sent, expected: source.length });
+            return Err(Error::Shrank {
+                sent,
+                expected: source.length,
+            });
         }
         let usable = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let mut bytes = chunk.get(..usable).unwrap_or_default();
@@ -59,15 +69,29 @@ pub(super) async fn receive(
     mut transform: Option<&mut dyn Transform>,
 ) -> Result<u64> {
     let most = most(flow);
-    let mut chunk = if most < buffer::BUFFER_SIZE { Vec::with_capacity(most) } else { buffer::borrow() };
-    let mut changed = if transform.is_some() { buffer::borrow() } else { Vec::new() };
+    let mut chunk = if most < buffer::BUFFER_SIZE {
+        Vec::with_capacity(most)
+    } else {
+        buffer::borrow()
+    };
+    let mut changed = if transform.is_some() {
+        buffer::borrow()
+    } else {
+        Vec::new()
+    };
     let (mut offset, mut received) = (target.offset, 0_u64);
     loop {
         chunk.clear();
-        let count = flow.meter.unless_stopped(stream.read_into(&mut chunk)).await?.map_err(Error::Stream)?;
+        let count = flow
+            .meter
+            .unless_stopped(stream.read_into(&mut chunk))
+            .await?
+            .map_err(Error::Stream)?;
         received += count as u64;
         if received > target.limit {
-            return Err(Error::TooLong { limit: target.limit });
+            return Err(Error::TooLong {
+                limit: target.limit,
+            });
         }
         let mut length = count;
         if let Some(transform) = &mut transform {

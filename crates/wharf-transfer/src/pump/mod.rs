@@ -37,7 +37,10 @@ pub struct Flow<'a> {
 impl Flow<'_> {
     /// The most that may move at once.
     fn chunk(&self, most: u64) -> u64 {
-        self.throttles.iter().map(|throttle| throttle.chunk()).fold(most, u64::min)
+        self.throttles
+            .iter()
+            .map(|throttle| throttle.chunk())
+            .fold(most, u64::min)
     }
 
     /// Waits until `octets` may move.
@@ -45,11 +48,23 @@ impl Flow<'_> {
         if self.throttles.is_empty() {
             return Ok(());
         }
-        #[expect(clippy::disallowed_methods, reason = "the rim: a rate is octets by real time")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the rim: a rate is octets by real time"
+        )]
         let now = tokio::time::Instant::now().into_std();
-        let wait = self.throttles.iter().map(|throttle| throttle.take(now, octets)).max();
-        let Some(wait) = wait.filter(|wait| !wait.is_zero()) else { return Ok(()) };
-        let claim = Claim { throttles: self.throttles, octets };
+        let wait = self
+            .throttles
+            .iter()
+            .map(|throttle| throttle.take(now, octets))
+            .max();
+        let Some(wait) = wait.filter(|wait| !wait.is_zero()) else {
+            return Ok(());
+        };
+        let claim = Claim {
+            throttles: self.throttles,
+            octets,
+        };
         self.meter.wait(wait).await?;
         std::mem::forget(claim);
         Ok(())
@@ -134,7 +149,11 @@ pub async fn receive(
 pub async fn send_bytes(stream: &mut DataStream, mut bytes: &[u8], flow: Flow<'_>) -> Result<()> {
     flow.admit(bytes.len() as u64).await?;
     while !bytes.is_empty() {
-        let sent = flow.meter.unless_stopped(stream.write(bytes)).await?.map_err(Error::Stream)?;
+        let sent = flow
+            .meter
+            .unless_stopped(stream.write(bytes))
+            .await?
+            .map_err(Error::Stream)?;
         // Counted as they go: a slow peer is no stalled one.
         flow.meter.add(sent as u64);
         bytes = bytes.get(sent..).unwrap_or_default();

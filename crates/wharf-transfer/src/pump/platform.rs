@@ -58,9 +58,18 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
             flow.admit(ready).await?;
         }
         let sending = stream.when(Interest::WRITABLE, |socket| {
-            let Some(file) = source.file.descriptor() else { return Ok(0) };
+            let Some(file) = source.file.descriptor() else {
+                return Ok(0);
+            };
             let count = usize::try_from(ready).unwrap_or(usize::MAX);
-            warmth.time(|| Ok(rustix::fs::sendfile(socket, file, Some(&mut { offset }), count)?))
+            warmth.time(|| {
+                Ok(rustix::fs::sendfile(
+                    socket,
+                    file,
+                    Some(&mut { offset }),
+                    count,
+                )?)
+            })
         });
         let sent = match flow.meter.unless_stopped(sending).await? {
             Ok(sent) => sent as u64,
@@ -71,7 +80,10 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
             Err(error) => return Err(blame_for_send(error)),
         };
         if sent == 0 {
-            return Err(Error::Shrank { sent: offset - source.offset, expected: source.length });
+            return Err(Error::Shrank {
+                sent: offset - source.offset,
+                expected: source.length,
+            });
         }
         flow.meter.add(sent);
         offset += sent;
@@ -85,12 +97,24 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
     Ok(source.length)
 }
 
-async fn send_rest(source: &Source, offset: u64, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
+async fn send_rest(
+    source: &Source,
+    offset: u64,
+    stream: &mut DataStream,
+    flow: Flow<'_>,
+) -> Result<u64> {
     let before = offset - source.offset;
-    let rest = Source { file: FileRef::clone(&source.file), offset, length: source.length - before };
+    let rest = Source {
+        file: FileRef::clone(&source.file),
+        offset,
+        length: source.length - before,
+    };
     match super::buffered::send(&rest, stream, flow, None).await {
         Ok(sent) => Ok(before + sent),
-        Err(Error::Shrank { sent, .. }) => Err(Error::Shrank { sent: before + sent, expected: source.length }),
+        Err(Error::Shrank { sent, .. }) => Err(Error::Shrank {
+            sent: before + sent,
+            expected: source.length,
+        }),
         Err(error) => Err(error),
     }
 }
@@ -131,11 +155,21 @@ enum Warmth {
 
 impl Warmth {
     fn new(source: &Source) -> Self {
-        if source.file.may_wait() { Self::Probed } else { Self::Never }
+        if source.file.may_wait() {
+            Self::Probed
+        } else {
+            Self::Never
+        }
     }
 
     /// Sees to it that a chunk can be sent without waiting for the disk, as far as one can know.
-    async fn ensure(&mut self, source: &Source, offset: u64, length: u64, flow: Flow<'_>) -> Result<()> {
+    async fn ensure(
+        &mut self,
+        source: &Source,
+        offset: u64,
+        length: u64,
+        flow: Flow<'_>,
+    ) -> Result<()> {
         let is_cold = match self {
             Self::Never => false,
             Self::Probed => match probe(source, offset, length) {
@@ -152,12 +186,20 @@ impl Warmth {
                 is_cold
             }
         };
-        if is_cold { flow.meter.unless_stopped(warm(source, offset, length)).await? } else { Ok(()) }
+        if is_cold {
+            flow.meter
+                .unless_stopped(warm(source, offset, length))
+                .await?
+        } else {
+            Ok(())
+        }
     }
 
     /// Runs a call that reads, and notes if it had to wait.
     fn time<T>(&mut self, call: impl FnOnce() -> T) -> T {
-        let Self::Timed { pooled } = self else { return call() };
+        let Self::Timed { pooled } = self else {
+            return call();
+        };
         let (result, is_slow) = timed(call);
         if is_slow {
             *pooled = POOLED_CHUNKS;
@@ -168,7 +210,10 @@ impl Warmth {
 
 /// Runs a call on the disk and tells whether it made its thread wait.
 fn timed<T>(call: impl FnOnce() -> T) -> (T, bool) {
-    #[expect(clippy::disallowed_methods, reason = "the rim: only the clock tells that a call waited")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the rim: only the clock tells that a call waited"
+    )]
     let begin = std::time::Instant::now();
     let result = call();
     (result, begin.elapsed() > SLOW_CALL)
@@ -182,7 +227,9 @@ enum Probe {
 
 /// Whether the first and the last octet of a chunk can be read without waiting.
 fn probe(source: &Source, offset: u64, length: u64) -> Probe {
-    let Some(file) = source.file.descriptor() else { return Probe::Cached };
+    let Some(file) = source.file.descriptor() else {
+        return Probe::Cached;
+    };
     let mut octet = [0];
     for place in [offset, offset + length - 1] {
         let mut parts = [IoSliceMut::new(&mut octet)];
@@ -201,7 +248,9 @@ async fn warm(source: &Source, offset: u64, length: u64) -> Result<()> {
     let file = FileRef::clone(&source.file);
     let end = source.offset + source.length;
     let work = move || {
-        let Some(descriptor) = file.descriptor() else { return Ok(()) };
+        let Some(descriptor) = file.descriptor() else {
+            return Ok(());
+        };
         let ahead = std::num::NonZeroU64::new((end - offset).min(4 * SEND_CHUNK));
         // A hint; without it the reads below still do the work.
         let _ = fadvise(descriptor, offset, ahead, Advice::WillNeed);
@@ -218,10 +267,16 @@ async fn warm(source: &Source, offset: u64, length: u64) -> Result<()> {
             Ok(())
         })
     };
-    spawn_blocking(work).await.unwrap_or_else(|error| Err(lost_work(Operation::Read, error)))
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(lost_work(Operation::Read, error)))
 }
 
-pub(super) async fn receive(target: &Target, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
+pub(super) async fn receive(
+    target: &Target,
+    stream: &mut DataStream,
+    flow: Flow<'_>,
+) -> Result<u64> {
     let first = receive_first(target, stream, flow).await?;
     if first.ended {
         return Ok(first.octets);
@@ -248,20 +303,36 @@ async fn receive_first(target: &Target, stream: &mut DataStream, flow: Flow<'_>)
                 Ok((count, written))
             })
         });
-        let (count, written) = flow.meter.unless_stopped(reading).await?.map_err(Error::Stream)?;
+        let (count, written) = flow
+            .meter
+            .unless_stopped(reading)
+            .await?
+            .map_err(Error::Stream)?;
         written?;
         if count == 0 {
-            return Ok(First { octets, ended: true });
+            return Ok(First {
+                octets,
+                ended: true,
+            });
         }
         octets += count as u64;
         flow.meter.add(count as u64);
         flow.admit(count as u64).await?;
     }
-    Ok(First { octets, ended: false })
+    Ok(First {
+        octets,
+        ended: false,
+    })
 }
 
 fn check_limit(target: &Target, octets: u64) -> Result<()> {
-    if octets > target.limit { Err(Error::TooLong { limit: target.limit }) } else { Ok(()) }
+    if octets > target.limit {
+        Err(Error::TooLong {
+            limit: target.limit,
+        })
+    } else {
+        Ok(())
+    }
 }
 
 async fn receive_by_splice(
@@ -281,7 +352,11 @@ async fn receive_by_splice(
             let flags = SpliceFlags::MOVE | SpliceFlags::NONBLOCK;
             Ok(splice(socket, None, pipe.write.as_fd(), None, most, flags)?)
         });
-        let count = flow.meter.unless_stopped(reading).await?.map_err(Error::Stream)?;
+        let count = flow
+            .meter
+            .unless_stopped(reading)
+            .await?
+            .map_err(Error::Stream)?;
         if count == 0 {
             pipe::give_back(pipe);
             return Ok(octets);
@@ -319,9 +394,18 @@ async fn receive_by_splice(
 
 /// Moves what is in the pipe into the file.
 fn drain(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: usize) -> Result<()> {
-    let Some(descriptor) = file.descriptor() else { return Err(store_error(Operation::Write, Errno::BADF)) };
+    let Some(descriptor) = file.descriptor() else {
+        return Err(store_error(Operation::Write, Errno::BADF));
+    };
     while left > 0 {
-        match splice(pipe.read.as_fd(), None, descriptor, Some(&mut offset), left, SpliceFlags::MOVE) {
+        match splice(
+            pipe.read.as_fd(),
+            None,
+            descriptor,
+            Some(&mut offset),
+            left,
+            SpliceFlags::MOVE,
+        ) {
             Ok(0) => return Err(store_error(Operation::Write, Errno::IO)),
             Ok(count) => left -= count,
             Err(Errno::INTR) => {}
@@ -333,12 +417,18 @@ fn drain(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: usize) ->
     Ok(())
 }
 
-fn drain_by_copy(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: usize) -> Result<()> {
+fn drain_by_copy(
+    pipe: &pipe::Pipe,
+    file: &FileRef,
+    mut offset: u64,
+    mut left: usize,
+) -> Result<()> {
     SCRATCH.with_borrow_mut(|buffer| {
         while left > 0 {
             let room = buffer.len().min(left);
             let part = buffer.get_mut(..room).unwrap_or_default();
-            let count = read(&pipe.read, &mut *part).map_err(|error| store_error(Operation::Write, error))?;
+            let count = read(&pipe.read, &mut *part)
+                .map_err(|error| store_error(Operation::Write, error))?;
             write_all(file, part.get(..count).unwrap_or_default(), offset)?;
             left -= count;
             offset += count as u64;
@@ -348,7 +438,9 @@ fn drain_by_copy(pipe: &pipe::Pipe, file: &FileRef, mut offset: u64, mut left: u
 }
 
 fn write_all(file: &FileRef, mut bytes: &[u8], mut offset: u64) -> Result<()> {
-    let Some(descriptor) = file.descriptor() else { return Err(store_error(Operation::Write, Errno::BADF)) };
+    let Some(descriptor) = file.descriptor() else {
+        return Err(store_error(Operation::Write, Errno::BADF));
+    };
     while !bytes.is_empty() {
         match pwrite(descriptor, bytes, offset) {
             Ok(0) => return Err(store_error(Operation::Write, Errno::IO)),
@@ -372,12 +464,22 @@ fn store_error(operation: Operation, error: Errno) -> Error {
         Errno::MFILE | Errno::NFILE => ErrorKind::Unavailable,
         _ => ErrorKind::Broken,
     };
-    Error::Store(StoreError::with_source(kind, operation, &VirtualPath::root(), io::Error::from(error)))
+    Error::Store(StoreError::with_source(
+        kind,
+        operation,
+        &VirtualPath::root(),
+        io::Error::from(error),
+    ))
 }
 
 /// The blocking thread that did the work is gone.
 fn lost_work(operation: Operation, error: tokio::task::JoinError) -> Error {
-    Error::Store(StoreError::with_source(ErrorKind::Broken, operation, &VirtualPath::root(), error))
+    Error::Store(StoreError::with_source(
+        ErrorKind::Broken,
+        operation,
+        &VirtualPath::root(),
+        error,
+    ))
 }
 
 #[cfg(test)]

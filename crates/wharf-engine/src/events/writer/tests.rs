@@ -12,13 +12,21 @@ impl Outputs {
         Box::new(move || {
             let mut all = outputs.0.lock().unwrap();
             all.push(Vec::new());
-            let output = OneOutput { outputs: outputs.clone(), number: all.len() - 1 };
+            let output = OneOutput {
+                outputs: outputs.clone(),
+                number: all.len() - 1,
+            };
             Ok(Box::new(io::BufWriter::new(output)))
         })
     }
 
     fn texts(&self) -> Vec<String> {
-        self.0.lock().unwrap().iter().map(|bytes| String::from_utf8(bytes.clone()).unwrap()).collect()
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+            .collect()
     }
 }
 
@@ -98,7 +106,11 @@ fn a_log_that_cannot_be_opened_anew_goes_on_and_says_so() {
     let mut open = outputs.open();
     let mut is_first = true;
     let writer = LineWriter::start(Box::new(move || {
-        if std::mem::take(&mut is_first) { open() } else { Err(io::ErrorKind::PermissionDenied.into()) }
+        if std::mem::take(&mut is_first) {
+            open()
+        } else {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
     }))
     .unwrap();
     writer.reopen();

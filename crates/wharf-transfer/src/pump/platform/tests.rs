@@ -12,13 +12,21 @@ struct Descriptor(OwnedFd);
 impl Descriptor {
     fn open(path: &str) -> FileRef {
         #[expect(clippy::disallowed_methods, reason = "a device, not a volume's file")]
-        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .unwrap();
         Arc::new(Self(file.into()))
     }
 
     fn unsupported<T>() -> Answer<'static, T> {
         let kind = ErrorKind::Unsupported;
-        Answer::now(Err(StoreError::new(kind, Operation::Write, &VirtualPath::root())))
+        Answer::now(Err(StoreError::new(
+            kind,
+            Operation::Write,
+            &VirtualPath::root(),
+        )))
     }
 }
 
@@ -64,7 +72,10 @@ fn a_full_disk_is_no_space_on_either_way_out_of_the_pipe() {
         rustix::io::write(&pipe.write, b"octets").unwrap();
         assert_eq!(kind(drain(&pipe, &full, 0, 6)), Some(ErrorKind::NoSpace));
     }
-    assert_eq!(kind(write_all(&full, b"octets", 0)), Some(ErrorKind::NoSpace));
+    assert_eq!(
+        kind(write_all(&full, b"octets", 0)),
+        Some(ErrorKind::NoSpace)
+    );
 }
 
 /// What was in the pipe reaches the file whichever way it goes, at its offset.
@@ -80,7 +91,10 @@ fn both_ways_out_of_the_pipe_write_at_the_offset() {
         let drained: Result<()> = drain(&pipe, &file, 2, 6);
         drained.unwrap();
         let mut content = [0xff; 9];
-        assert_eq!(pread(file.descriptor().unwrap(), &mut content, 0).unwrap(), 8);
+        assert_eq!(
+            pread(file.descriptor().unwrap(), &mut content, 0).unwrap(),
+            8
+        );
         assert_eq!(&content[..8], b"\0\0octets");
     }
 }
@@ -88,10 +102,21 @@ fn both_ways_out_of_the_pipe_write_at_the_offset() {
 /// EPIPE and its like are the network's; what no network says is the store's.
 #[test]
 fn each_error_of_sendfile_has_one_culprit() {
-    for errno in [Errno::PIPE, Errno::CONNRESET, Errno::TIMEDOUT, Errno::HOSTUNREACH] {
-        assert!(matches!(blame_for_send(errno.into()), Error::Stream(_)), "{errno}");
+    for errno in [
+        Errno::PIPE,
+        Errno::CONNRESET,
+        Errno::TIMEDOUT,
+        Errno::HOSTUNREACH,
+    ] {
+        assert!(
+            matches!(blame_for_send(errno.into()), Error::Stream(_)),
+            "{errno}"
+        );
     }
     for errno in [Errno::IO, Errno::STALE, Errno::ISDIR, Errno::BADF] {
-        assert!(matches!(blame_for_send(errno.into()), Error::Store(_)), "{errno}");
+        assert!(
+            matches!(blame_for_send(errno.into()), Error::Store(_)),
+            "{errno}"
+        );
     }
 }
