@@ -14,7 +14,10 @@ use wharf_proto::ftp::server::Representation;
 fn request(selector: u8, name: &[u8]) -> Request {
     let path = || Pathname::new(name);
     match selector % 20 {
-        0 => Request::Login { user: name.to_vec(), password: b"secret".to_vec() },
+        0 => Request::Login {
+            user: name.to_vec(),
+            password: b"secret".to_vec(),
+        },
         1 => Request::Features,
         2 => Request::Utf8,
         3 => Request::Type(Representation::Image),
@@ -22,14 +25,23 @@ fn request(selector: u8, name: &[u8]) -> Request {
         5 => Request::ChangeDirectory(path()),
         6 => Request::ExtendedPassive,
         7 => Request::Passive,
-        8 => Request::Retrieve { path: path(), offset: u64::from(selector) },
-        9 => Request::Store { path: path(), offset: u64::from(selector / 20) },
+        8 => Request::Retrieve {
+            path: path(),
+            offset: u64::from(selector),
+        },
+        9 => Request::Store {
+            path: path(),
+            offset: u64::from(selector / 20),
+        },
         10 => Request::List(path()),
         11 => Request::FactsList(path()),
         12 => Request::Facts(path()),
         13 => Request::Size(path()),
         14 => Request::ModificationTime(path()),
-        15 => Request::Rename { from: path(), to: path() },
+        15 => Request::Rename {
+            from: path(),
+            to: path(),
+        },
         16 => Request::MakeDirectory(path()),
         17 => Request::Noop,
         18 => Request::Quit,
@@ -38,8 +50,13 @@ fn request(selector: u8, name: &[u8]) -> Request {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&first, input)) = data.split_first() else { return };
-    let mut client = Client::new(Settings { pipelining: first & 1 == 1, telnet_abort: first & 2 == 2 });
+    let Some((&first, input)) = data.split_first() else {
+        return;
+    };
+    let mut client = Client::new(Settings {
+        pipelining: first & 1 == 1,
+        telnet_abort: first & 2 == 2,
+    });
     let mut finished = HashSet::new();
     // The input is cut at NUL: the first octet of a piece says what is asked, the rest is heard.
     for piece in input.split(|&byte| byte == 0) {
@@ -64,7 +81,12 @@ fuzz_target!(|data: &[u8]| {
             }
             let feeds = sent.iter().filter(|&&byte| byte == b'\n').count();
             let ends = sent.windows(2).filter(|pair| pair == b"\r\n").count();
-            assert_eq!(feeds, ends, "a line end inside a line: {}", sent.escape_ascii());
+            assert_eq!(
+                feeds,
+                ends,
+                "a line end inside a line: {}",
+                sent.escape_ascii()
+            );
             if failed || client.is_dead() {
                 break;
             }

@@ -39,17 +39,29 @@ fn read(pieces: &mut dyn Iterator<Item = &[u8]>, strict: bool) -> Vec<Seen> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&first, input)) = data.split_first() else { return };
+    let Some((&first, input)) = data.split_first() else {
+        return;
+    };
     let strict = first & 1 == 1;
     let whole = read(&mut std::iter::once(input), strict);
     let size = usize::from(first >> 1).max(1);
-    assert_eq!(whole, read(&mut input.chunks(size), strict), "cut every {size} octets");
-    assert_eq!(whole, read(&mut input.chunks(1), strict), "cut at every octet");
+    assert_eq!(
+        whole,
+        read(&mut input.chunks(size), strict),
+        "cut every {size} octets"
+    );
+    assert_eq!(
+        whole,
+        read(&mut input.chunks(1), strict),
+        "cut at every octet"
+    );
 
     for seen in whole {
         let Seen::Line(line) = seen else { continue };
         assert!(line.len() <= LIMIT);
-        let Ok(command) = Command::parse(&line) else { continue };
+        let Ok(command) = Command::parse(&line) else {
+            continue;
+        };
         let mut encoded = Vec::new();
         if command.encode(&mut encoded).is_ok() {
             let again = read(&mut std::iter::once(&encoded[..]), strict);

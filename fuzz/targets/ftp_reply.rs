@@ -43,7 +43,11 @@ fuzz_target!(|data: &[u8]| {
         let mut encoded = Vec::new();
         reply.encode(&mut encoded);
         let (again, failed) = read(&mut std::iter::once(&encoded[..]));
-        assert!(!failed && again.len() == 1, "{} became {again:?}", encoded.escape_ascii());
+        assert!(
+            !failed && again.len() == 1,
+            "{} became {again:?}",
+            encoded.escape_ascii()
+        );
         assert_eq!(again[0].code, reply.code);
     }
 });

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use wharf_proto::ftp::reply::ReplyParser;
 use wharf_proto::ftp::server::{
-    Action, DataRefusal, Finished, LoginRefusal, Outcome, Reason, Refusal, Server, Settings, Started, Status,
+    Action, DataRefusal, Finished, LoginRefusal, Outcome, Reason, Refusal, Server, Settings,
+    Started, Status,
 };
 use wharf_proto::ftp::telnet::{Step, Telnet};
 use wharf_proto::ftp::time::FtpTime;
@@ -29,14 +30,25 @@ struct Session<'a> {
 
 impl Session<'_> {
     fn choice(&mut self) -> u8 {
-        let Some((&last, rest)) = self.choices.split_last() else { return 0 };
+        let Some((&last, rest)) = self.choices.split_last() else {
+            return 0;
+        };
         self.choices = rest;
         last
     }
 
     fn refusal(&mut self) -> Refusal {
-        let reason = [Reason::NotFound, Reason::Denied, Reason::NoSpace, Reason::Busy][usize::from(self.choice() % 4)];
-        Refusal { reason, name: b"na\"me\r\n226 x".to_vec(), detail: String::new() }
+        let reason = [
+            Reason::NotFound,
+            Reason::Denied,
+            Reason::NoSpace,
+            Reason::Busy,
+        ][usize::from(self.choice() % 4)];
+        Refusal {
+            reason,
+            name: b"na\"me\r\n226 x".to_vec(),
+            detail: String::new(),
+        }
     }
 
     fn transfer(&mut self) -> Outcome {
@@ -48,10 +60,16 @@ impl Session<'_> {
                     2 => Finished::NoConnection("the firewall".into()),
                     3 => Finished::Broken("reset".into()),
                     4 => Finished::Failed(self.refusal()),
-                    _ => Finished::Complete { octets: 5, note: String::new() },
+                    _ => Finished::Complete {
+                        octets: 5,
+                        note: String::new(),
+                    },
                 };
                 self.running.push_back(Outcome::Finished(finished));
-                Outcome::Started(Started { name: b"f\r\n".to_vec(), size: Some(5) })
+                Outcome::Started(Started {
+                    name: b"f\r\n".to_vec(),
+                    size: Some(5),
+                })
             }
         }
     }
@@ -83,35 +101,50 @@ impl Session<'_> {
                 return None;
             }
             Action::CloseData | Action::ClientName(_) | Action::CommandSeen { .. } => return None,
-            Action::Authenticate { .. } if good => Outcome::LoggedIn { message: String::new() },
-            Action::Authenticate { .. } => {
-                Outcome::LoginRefused([LoginRefusal::Incorrect, LoginRefusal::LockedOut][usize::from(self.choice() % 2)])
-            }
+            Action::Authenticate { .. } if good => Outcome::LoggedIn {
+                message: String::new(),
+            },
+            Action::Authenticate { .. } => Outcome::LoginRefused(
+                [LoginRefusal::Incorrect, LoginRefusal::LockedOut][usize::from(self.choice() % 2)],
+            ),
             Action::Logout => Outcome::Done,
             Action::Retrieve { .. } | Action::Store { .. } | Action::List { .. } => self.transfer(),
             Action::SetActive(_) if good => Outcome::Done,
-            Action::OpenPassive { .. } if good => {
-                Outcome::Passive(SocketAddr::from((Ipv4Addr::LOCALHOST, u16::from(self.choice()) + 50_000)))
-            }
+            Action::OpenPassive { .. } if good => Outcome::Passive(SocketAddr::from((
+                Ipv4Addr::LOCALHOST,
+                u16::from(self.choice()) + 50_000,
+            ))),
             Action::SetActive(_) => Outcome::DataRefused(DataRefusal::LowPort(25)),
             Action::OpenPassive { .. } => Outcome::DataRefused(DataRefusal::NoPort),
-            Action::Status => Outcome::Status(Status { peer: "192.0.2.7".into(), ..Status::default() }),
+            Action::Status => Outcome::Status(Status {
+                peer: "192.0.2.7".into(),
+                ..Status::default()
+            }),
             _ if !good => Outcome::Refused(self.refusal()),
-            Action::CurrentDirectory | Action::MakeDirectory(_) => Outcome::Path(b"/a \"b\"\r\n".to_vec()),
-            Action::Size { .. } | Action::Umask(_) | Action::IdleLimit(_) => Outcome::Number(5),
-            Action::ModificationTime(_) | Action::ModificationTimeOrSet { .. } | Action::SetModificationTime { .. } => {
-                match FtpTime::parse(b"20260101000000") {
-                    Ok(time) => Outcome::Time(time),
-                    Err(_) => Outcome::Refused(self.refusal()),
-                }
+            Action::CurrentDirectory | Action::MakeDirectory(_) => {
+                Outcome::Path(b"/a \"b\"\r\n".to_vec())
             }
-            Action::Facts { .. } => Outcome::Facts { facts: b"type=file;".to_vec(), path: b"/f".to_vec() },
+            Action::Size { .. } | Action::Umask(_) | Action::IdleLimit(_) => Outcome::Number(5),
+            Action::ModificationTime(_)
+            | Action::ModificationTimeOrSet { .. }
+            | Action::SetModificationTime { .. } => match FtpTime::parse(b"20260101000000") {
+                Ok(time) => Outcome::Time(time),
+                Err(_) => Outcome::Refused(self.refusal()),
+            },
+            Action::Facts { .. } => Outcome::Facts {
+                facts: b"type=file;".to_vec(),
+                path: b"/f".to_vec(),
+            },
             Action::StatPath { .. } => Outcome::Lines {
                 lines: vec![b"226 not the end".to_vec(), b"x\r\n211 y".to_vec()],
                 directory: good,
                 truncated: false,
             },
-            Action::Hash { .. } => Outcome::Digest { hex: "00ff".into(), start: 0, end: 5 },
+            Action::Hash { .. } => Outcome::Digest {
+                hex: "00ff".into(),
+                start: 0,
+                end: 5,
+            },
             _ => Outcome::Done,
         })
     }
@@ -134,7 +167,9 @@ fn settle(server: &mut Server, session: &mut Session<'_>, now: Instant, written:
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&first, data)) = data.split_first() else { return };
+    let Some((&first, data)) = data.split_first() else {
+        return;
+    };
     let (input, choices) = data.split_at(data.len() - data.len() / 4);
     let start = Instant::now();
     let mut now = start;
@@ -148,7 +183,11 @@ fuzz_target!(|data: &[u8]| {
         ..Settings::default()
     };
     let mut server = Server::new(Arc::new(settings), now);
-    let mut session = Session { choices, running: VecDeque::new(), closed: false };
+    let mut session = Session {
+        choices,
+        running: VecDeque::new(),
+        closed: false,
+    };
     let mut written = Vec::new();
     server.greet(now);
     settle(&mut server, &mut session, now, &mut written);

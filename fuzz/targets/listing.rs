@@ -9,9 +9,14 @@ use wharf_proto::ftp::listing::glob::Pattern;
 use wharf_proto::ftp::listing::parse::{Format, Limits, ListingParser};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&first, input)) = data.split_first() else { return };
+    let Some((&first, input)) = data.split_first() else {
+        return;
+    };
     let format = [Format::Facts, Format::Detect, Format::Names][usize::from(first % 3)];
-    let limits = Limits { line: 1024, entries: 100 };
+    let limits = Limits {
+        line: 1024,
+        entries: 100,
+    };
     let read = |size: usize| {
         let mut parser = ListingParser::new(format, 1_800_000_000, limits);
         let mut entries = Vec::new();
@@ -29,7 +34,12 @@ fuzz_target!(|data: &[u8]| {
     for entry in &whole {
         if entry.is_plain_name() {
             assert!(!entry.name.is_empty() && entry.name != b"." && entry.name != b"..");
-            assert!(!entry.name.iter().any(|byte| matches!(byte, b'/' | b'\\' | 0..=31 | 127)));
+            assert!(
+                !entry
+                    .name
+                    .iter()
+                    .any(|byte| matches!(byte, b'/' | b'\\' | 0..=31 | 127))
+            );
         }
     }
     let (pattern, name) = input.split_at(input.len() / 2);

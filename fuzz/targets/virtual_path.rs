@@ -13,10 +13,18 @@ fn check(path: &VirtualPath) {
     assert!(path.is_root() || !bytes.ends_with(b"/"));
     assert!(bytes.len() <= 4096);
     for component in path.components() {
-        assert!(!component.is_empty() && component != b"." && component != b".." && component.len() <= 255);
+        assert!(
+            !component.is_empty()
+                && component != b"."
+                && component != b".."
+                && component.len() <= 255
+        );
     }
     assert_eq!(path.components().count(), path.depth());
-    assert_eq!(VirtualPath::parse(&VirtualPath::root(), bytes).as_ref(), Ok(path));
+    assert_eq!(
+        VirtualPath::parse(&VirtualPath::root(), bytes).as_ref(),
+        Ok(path)
+    );
     assert!(path.starts_with(&VirtualPath::root()));
     match path.parent() {
         Some(parent) => {
@@ -29,12 +37,19 @@ fn check(path: &VirtualPath) {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let at = data.iter().position(|&byte| byte == b'\n').unwrap_or(data.len());
+    let at = data
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(data.len());
     let (first, second) = data.split_at(at);
     let second = second.get(1..).unwrap_or_default();
-    let Ok(base) = VirtualPath::parse(&VirtualPath::root(), first) else { return };
+    let Ok(base) = VirtualPath::parse(&VirtualPath::root(), first) else {
+        return;
+    };
     check(&base);
-    let Ok(path) = VirtualPath::parse(&base, second) else { return };
+    let Ok(path) = VirtualPath::parse(&base, second) else {
+        return;
+    };
     check(&path);
     if !second.starts_with(b"/") && !second.windows(2).any(|pair| pair == b"..") {
         assert!(path.starts_with(&base), "a path without dots left its base");

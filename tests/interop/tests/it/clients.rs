@@ -167,10 +167,10 @@ fn curl_sends_and_fetches_a_tree() {
                     "-sS",
                     "--fail-early",
                     "--create-dirs",
-                // Alone, curl 7.88 sleeps a second whenever a 229 comes before it looks for it.
-                "--parallel",
-                "--parallel-max",
-                "8",
+                    // Alone, curl 7.88 sleeps a second whenever a 229 comes before it looks for it.
+                    "--parallel",
+                    "--parallel-max",
+                    "8",
                     "--ftp-create-dirs",
                     "-u",
                     &user,
