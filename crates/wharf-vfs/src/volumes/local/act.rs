@@ -39,10 +39,12 @@ impl Root {
     /// Looks at an object by its name in its parent, which is opened at most once in a moment.
     fn look_beside_recent(&self, path: &VirtualPath) -> Outcome<Statx> {
         let relative = path.relative();
-        let slash = relative.iter().rposition(|&byte| byte == b'/').ok_or(Errno::INVAL)?;
-        let (above, name) = relative.split_at_checked(slash).ok_or(Errno::INVAL)?;
-        let name = name.get(1..).ok_or(Errno::INVAL)?;
-        if let Some(directory) = self.recent.find(above)
+        let slash = relative
+            .iter()
+            .rposition(|&byte| byte == b'/')
+            .ok_or(Errno::INVAL)?;
+        let above = relative.get(..slash).ok_or(Errno::INVAL)?;
+        if let Some((directory, name)) = self.recent_parent(path)
             && let Ok(found) = look_at(&*directory, name)
         {
             return Ok(found);
@@ -116,40 +118,75 @@ impl Root {
         to: &VirtualPath,
         replace: Replace,
     ) -> Outcome<()> {
+        // A temporary becomes visible in its own directory: one descriptor is enough, and the one
+        // through which the target was looked at a moment ago will do.
+        let same = beside(from, to);
+        let recent = if same { self.recent_parent(from) } else { None };
+        if let Some((directory, old)) = recent {
+            match self.rename_in(&Parent::Recent(directory), old, None, to, replace) {
+                // Another directory stands there now.
+                Err(Errno::NOENT) => {}
+                answer => return answer,
+            }
+        }
         self.recent.forget();
         let (source, old) = self.parent(from)?;
-        // A temporary becomes visible in its own directory: one descriptor is enough.
-        let same = beside(from, to);
         let other = if same { None } else { Some(self.parent(to)?) };
-        let (target, new) = match &other {
-            Some((target, new)) => (target, *new),
-            None => (&source, to.name().unwrap_or_default()),
-        };
-        match fs::renameat_with(&source, old, target, new, RenameFlags::NOREPLACE) {
+        if from == to && replace == Replace::Files {
+            return look_at(&source, old).map(drop);
+        }
+        self.rename_in(
+            &source,
+            old,
+            other.as_ref().map(|(target, _)| target),
+            to,
+            replace,
+        )
+    }
+
+    /// The directory of `path`, if it was looked into a moment ago, and the name there.
+    fn recent_parent<'p>(&self, path: &'p VirtualPath) -> Option<(Arc<OwnedFd>, &'p [u8])> {
+        let relative = path.relative();
+        let slash = relative.iter().rposition(|&byte| byte == b'/')?;
+        let (above, name) = relative.split_at_checked(slash)?;
+        Some((self.recent.find(above)?, name.get(1..)?))
+    }
+
+    /// Renames `old` in `source` to the last name of `to` in `target`, or in `source` without one.
+    fn rename_in(
+        &self,
+        source: &Parent<'_>,
+        old: &[u8],
+        target: Option<&Parent<'_>>,
+        to: &VirtualPath,
+        replace: Replace,
+    ) -> Outcome<()> {
+        let target = target.unwrap_or(source);
+        let new = to.name().unwrap_or_default();
+        match fs::renameat_with(source, old, target, new, RenameFlags::NOREPLACE) {
             // Something stands there. A directory would replace an empty one: not so here.
-            Err(Errno::EXIST) if replace == Replace::Files && from != to => {
-                if is_directory(look_at(&source, old)) {
+            Err(Errno::EXIST) if replace == Replace::Files => {
+                if is_directory(look_at(source, old)) {
                     return Err(Errno::EXIST);
                 }
-                fs::renameat(&source, old, target, new)
+                fs::renameat(source, old, target, new)
             }
-            Err(Errno::EXIST) if replace == Replace::Files => Ok(()),
             // The file system cannot tell in one step (INVAL is also a directory into itself).
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
                 let standing = look_at(target, new);
-                let directory = is_directory(look_at(&source, old));
+                let directory = is_directory(look_at(source, old));
                 match (standing, replace) {
                     (Ok(_), Replace::Never) => Err(Errno::EXIST),
                     (Ok(_), Replace::Files) if directory => Err(Errno::EXIST),
                     (Err(Errno::NOENT), Replace::Never) if !directory => {
                         // A link cannot replace: checked and done in one step where links exist.
-                        match fs::linkat(&source, old, target, new, AtFlags::empty()) {
-                            Ok(()) => fs::unlinkat(&source, old, AtFlags::empty()),
+                        match fs::linkat(source, old, target, new, AtFlags::empty()) {
+                            Ok(()) => fs::unlinkat(source, old, AtFlags::empty()),
                             Err(Errno::EXIST) => Err(Errno::EXIST),
-                            Err(_) => fs::renameat(&source, old, target, new),
+                            Err(_) => fs::renameat(source, old, target, new),
                         }
                     }
-                    (Ok(_) | Err(Errno::NOENT), _) => fs::renameat(&source, old, target, new),
+                    (Ok(_) | Err(Errno::NOENT), _) => fs::renameat(source, old, target, new),
                     (Err(errno), _) => Err(errno),
                 }
             }

@@ -45,7 +45,11 @@ impl Recent {
         let mut own = kept.take().map(|kept| kept.path).unwrap_or_default();
         own.clear();
         own.extend_from_slice(path);
-        *kept = Some(Kept { path: own, directory, until });
+        *kept = Some(Kept {
+            path: own,
+            directory,
+            until,
+        });
     }
 
     /// Names have changed.

@@ -6,7 +6,10 @@
 //! they did not exist (PATH-03), and both hold against a directory that is swapped for a link
 //! meanwhile (CVE-2012-6095, CVE-2017-7418): no path is looked at first and used later.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
 
 use rustix::{
     fs::{self, AtFlags, Mode, OFlags, ResolveFlags, Statx, StatxFlags},
@@ -100,6 +103,7 @@ impl FileSystem {
 pub(super) enum Parent<'a> {
     Top(BorrowedFd<'a>),
     Below(OwnedFd),
+    Recent(Arc<OwnedFd>),
 }
 
 impl AsFd for Parent<'_> {
@@ -107,6 +111,7 @@ impl AsFd for Parent<'_> {
         match self {
             Self::Top(directory) => *directory,
             Self::Below(directory) => directory.as_fd(),
+            Self::Recent(directory) => directory.as_fd(),
         }
     }
 }

@@ -419,16 +419,39 @@ async fn a_kept_parent_ends_with_its_name() {
     let volume = LocalVolume::open(directory.path()).unwrap();
     let at = |path: &str| VirtualPath::parse(&VirtualPath::root(), path.as_bytes()).unwrap();
     for _ in 0..100 {
-        assert_eq!(volume.metadata(&at("/a/f"), Links::Follow).await.unwrap().size, 1);
-        volume.rename(&at("/a"), &at("/b"), Replace::Never).await.unwrap();
-        let gone = volume.metadata(&at("/a/f"), Links::Follow).await.unwrap_err();
+        assert_eq!(
+            volume
+                .metadata(&at("/a/f"), Links::Follow)
+                .await
+                .unwrap()
+                .size,
+            1
+        );
+        volume
+            .rename(&at("/a"), &at("/b"), Replace::Never)
+            .await
+            .unwrap();
+        let gone = volume
+            .metadata(&at("/a/f"), Links::Follow)
+            .await
+            .unwrap_err();
         assert_eq!(gone.kind, ErrorKind::NotFound);
-        volume.rename(&at("/b"), &at("/a"), Replace::Never).await.unwrap();
+        volume
+            .rename(&at("/b"), &at("/a"), Replace::Never)
+            .await
+            .unwrap();
     }
     // What others do to the folder: nothing is "not there" only because it was not there before.
     assert!(volume.metadata(&at("/a/g"), Links::Follow).await.is_err());
     std::fs::rename(&a, &b).unwrap();
     std::fs::create_dir(&a).unwrap();
     std::fs::write(a.join("g"), "22").unwrap();
-    assert_eq!(volume.metadata(&at("/a/g"), Links::Follow).await.unwrap().size, 2);
+    assert_eq!(
+        volume
+            .metadata(&at("/a/g"), Links::Follow)
+            .await
+            .unwrap()
+            .size,
+        2
+    );
 }
