@@ -11,10 +11,13 @@ use std::{
 };
 
 use wharf_accounts::{
-    Account, Accounts, Directory, FileDirectory, MountSpec, Settings as AccountSettings, SqliteDirectory, Store, Tree,
+    Account, Accounts, Directory, FileDirectory, MountSpec, Settings as AccountSettings,
+    SqliteDirectory, Store, Tree,
 };
 use wharf_engine::{AdmissionLimits, LockoutPolicy, Policy, Views};
-use wharf_ftp::{Advertised, DataSettings, ListSettings, Owners, PeerCheck, Rule, RuleAddress, Settings};
+use wharf_ftp::{
+    Advertised, DataSettings, ListSettings, Owners, PeerCheck, Rule, RuleAddress, Settings,
+};
 use wharf_proto::ftp::{
     server::Settings as MachineSettings,
     verb::{Verb, VerbSet},
@@ -52,7 +55,10 @@ impl OpenVolumes {
         }
         let volume: Arc<dyn Volume> = match place {
             Place::Directory(path) => Arc::new(LocalVolume::open(path).map_err(|error| {
-                let cause = error.source.as_ref().map_or_else(|| error.to_string(), ToString::to_string);
+                let cause = error
+                    .source
+                    .as_ref()
+                    .map_or_else(|| error.to_string(), ToString::to_string);
                 format!("cannot open the directory {}: {cause}", path.display())
             })?),
             Place::Memory(_, size) => Arc::new(MemoryVolume::new(*size)),
@@ -97,19 +103,29 @@ impl ViewBuilder {
     }
 
     fn mount(&self, mount: &MountSpec) -> Result<Mount, String> {
-        let (place, read_only) =
-            self.named.get(&mount.volume).ok_or_else(|| format!("there is no volume `{}`", mount.volume))?;
+        let (place, read_only) = self
+            .named
+            .get(&mount.volume)
+            .ok_or_else(|| format!("there is no volume `{}`", mount.volume))?;
         let mut volume = self.open.open(place)?;
         if *read_only || mount.read_only {
             volume = Arc::new(ReadOnly::new(volume));
         }
-        Ok(Mount::new(mount.path.clone(), volume, mount.volume.as_str()))
+        Ok(Mount::new(
+            mount.path.clone(),
+            volume,
+            mount.volume.as_str(),
+        ))
     }
 
     /// Something must stand at `/`; where nothing is configured, an empty folder does.
     fn empty_root() -> Mount {
         let nothing: Arc<dyn Volume> = Arc::new(MemoryVolume::new(0));
-        Mount::new(VirtualPath::root(), Arc::new(ReadOnly::new(nothing)), "root")
+        Mount::new(
+            VirtualPath::root(),
+            Arc::new(ReadOnly::new(nothing)),
+            "root",
+        )
     }
 }
 
@@ -121,7 +137,10 @@ impl Views for ViewBuilder {
                 vec![Mount::new(VirtualPath::root(), volume, "home")]
             }
             Tree::Volumes(specs) => {
-                let mut mounts = specs.iter().map(|spec| self.mount(spec)).collect::<Result<Vec<_>, _>>()?;
+                let mut mounts = specs
+                    .iter()
+                    .map(|spec| self.mount(spec))
+                    .collect::<Result<Vec<_>, _>>()?;
                 if !specs.iter().any(|spec| spec.path.is_root()) {
                     mounts.push(Self::empty_root());
                 }
@@ -130,14 +149,22 @@ impl Views for ViewBuilder {
         };
         let table = MountTable::new(mounts).map_err(|error| error.to_string())?;
         let table = table.with_writers(Arc::clone(&self.open.writers));
-        let settings = ViewSettings { home: account.home.start.clone(), ..self.settings.clone() };
-        Ok(View::new(Arc::new(table), Arc::new(account.grants.clone()), Arc::new(settings)))
+        let settings = ViewSettings {
+            home: account.home.start.clone(),
+            ..self.settings.clone()
+        };
+        Ok(View::new(
+            Arc::new(table),
+            Arc::new(account.grants.clone()),
+            Arc::new(settings),
+        ))
     }
 }
 
 /// Everybody who may enter: those of the configuration, then those of the store.
 pub(crate) fn accounts(config: &Config, store: Option<&Arc<Store>>) -> Result<Accounts, String> {
-    let mut directories: Vec<Arc<dyn Directory>> = vec![Arc::new(FileDirectory::new(config.accounts.clone()))];
+    let mut directories: Vec<Arc<dyn Directory>> =
+        vec![Arc::new(FileDirectory::new(config.accounts.clone()))];
     if let Some(store) = store {
         directories.push(Arc::new(SqliteDirectory::new(Arc::clone(store))));
     }
@@ -217,11 +244,12 @@ pub(crate) fn ftp(config: &Config) -> Settings {
             },
         },
         list: ListSettings {
-            max_entries: config.list.max_entries,
             owners: match &config.list.owners {
                 config::Owners::Session => Owners::Session,
                 config::Owners::Numeric => Owners::Numeric,
-                config::Owners::Fixed { owner, group } => Owners::Fixed(owner.clone(), group.clone()),
+                config::Owners::Fixed { owner, group } => {
+                    Owners::Fixed(owner.clone(), group.clone())
+                }
             },
         },
         hash_max_bytes: config.hash.max_bytes.0,

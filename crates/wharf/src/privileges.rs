@@ -7,15 +7,18 @@
 //!
 //! Without an account to become (a root-owned folder served by root) every capability goes instead:
 //! the process then may do to root's own files what an owner may, and to nobody else's anything.
-#![expect(clippy::disallowed_methods, reason = "reads the system's own account files at start")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "reads the system's own account files at start"
+)]
 
 use std::{fs, io, path::Path};
 
 use rustix::{
     process::{Gid, Uid, getegid, geteuid, getgroups},
     thread::{
-        CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_no_new_privs, set_thread_groups,
-        set_thread_res_gid, set_thread_res_uid,
+        CapabilitySet, CapabilitySets, set_capabilities, set_keep_capabilities, set_no_new_privs,
+        set_thread_groups, set_thread_res_gid, set_thread_res_uid,
     },
 };
 
@@ -30,7 +33,9 @@ pub(crate) struct Identity {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PrivilegeError {
     /// No such account here.
-    #[error("there is no user `{0}` in /etc/passwd; create it (adduser --system {0}) or give numbers as UID:GID")]
+    #[error(
+        "there is no user `{0}` in /etc/passwd; create it (adduser --system {0}) or give numbers as UID:GID"
+    )]
     UnknownUser(String),
     /// No such group here.
     #[error("there is no group `{0}` in /etc/group; create it or give a number")]
@@ -62,7 +67,11 @@ pub(crate) fn find(user: &str, group: Option<&str>) -> Result<Identity, Privileg
     };
     let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let (uid, primary) = match user.parse::<u32>() {
-        Ok(uid) => (uid, entry(&passwd, |fields| fields.get(2) == Some(&user)).and_then(|fields| number(&fields, 3))),
+        Ok(uid) => (
+            uid,
+            entry(&passwd, |fields| fields.get(2) == Some(&user))
+                .and_then(|fields| number(&fields, 3)),
+        ),
         Err(_) => {
             let found = entry(&passwd, |fields| fields.first() == Some(&user));
             let fields = found.ok_or_else(|| PrivilegeError::UnknownUser(user.into()))?;
@@ -82,11 +91,17 @@ pub(crate) fn find(user: &str, group: Option<&str>) -> Result<Identity, Privileg
             }
         },
     };
-    Ok(Identity { user: uid, group: gid })
+    Ok(Identity {
+        user: uid,
+        group: gid,
+    })
 }
 
-fn entry<'a>(table: &'a str, wanted: impl Fn(&[&str]) -> bool) -> Option<Vec<&'a str>> {
-    table.lines().map(|line| line.split(':').collect::<Vec<_>>()).find(|fields| wanted(fields))
+fn entry(table: &str, wanted: impl Fn(&[&str]) -> bool) -> Option<Vec<&str>> {
+    table
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| wanted(fields))
 }
 
 fn number(fields: &[&str], index: usize) -> Option<u32> {
@@ -97,7 +112,10 @@ fn number(fields: &[&str], index: usize) -> Option<u32> {
 pub(crate) fn owner(path: &Path) -> io::Result<Identity> {
     use std::os::unix::fs::MetadataExt as _;
     let metadata = fs::metadata(path)?;
-    Ok(Identity { user: metadata.uid(), group: metadata.gid() })
+    Ok(Identity {
+        user: metadata.uid(),
+        group: metadata.gid(),
+    })
 }
 
 /// Becomes `identity` for good. `keep_ports`: the capability to bind ports below 1024 stays.
@@ -106,15 +124,28 @@ pub(crate) fn drop_to(identity: Identity, keep_ports: bool) -> Result<(), Privil
     if threads > 1 {
         return Err(PrivilegeError::Threads(threads));
     }
-    let refused = |action| move |source: rustix::io::Errno| PrivilegeError::Refused { action, source: source.into() };
+    let refused = |action| {
+        move |source: rustix::io::Errno| PrivilegeError::Refused {
+            action,
+            source: source.into(),
+        }
+    };
     let (uid, gid) = (Uid::from_raw(identity.user), Gid::from_raw(identity.group));
     set_keep_capabilities(keep_ports).map_err(refused("keep a capability"))?;
     // CVE-2024-48651: no group of root's may stay, whatever the account's source says.
     set_thread_groups(&[gid]).map_err(refused("set the groups"))?;
     set_thread_res_gid(gid, gid, gid).map_err(refused("set the group"))?;
     set_thread_res_uid(uid, uid, uid).map_err(refused("set the user"))?;
-    let kept = if keep_ports { CapabilitySet::NET_BIND_SERVICE } else { CapabilitySet::empty() };
-    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() };
+    let kept = if keep_ports {
+        CapabilitySet::NET_BIND_SERVICE
+    } else {
+        CapabilitySet::empty()
+    };
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
     set_capabilities(None, sets).map_err(refused("give up capabilities"))?;
     set_no_new_privs(true).map_err(refused("forbid new privileges"))?;
     verify(identity)
@@ -124,7 +155,9 @@ pub(crate) fn drop_to(identity: Identity, keep_ports: bool) -> Result<(), Privil
 fn verify(identity: Identity) -> Result<(), PrivilegeError> {
     let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     if (user, group) != (identity.user, identity.group) {
-        return Err(PrivilegeError::StillThere(format!("user {user}, group {group}")));
+        return Err(PrivilegeError::StillThere(format!(
+            "user {user}, group {group}"
+        )));
     }
     let groups = getgroups().unwrap_or_default();
     if groups.iter().any(|other| other.as_raw() != identity.group) {
@@ -140,14 +173,38 @@ mod tests {
     #[test]
     fn names_and_numbers_are_found() {
         assert_eq!(find("root", None).unwrap(), Identity { user: 0, group: 0 });
-        assert_eq!(find("4711:4712", None).unwrap(), Identity { user: 4711, group: 4712 });
-        assert_eq!(find("4711", Some("root")).unwrap(), Identity { user: 4711, group: 0 });
-        assert!(matches!(find("no-such-user", None), Err(PrivilegeError::UnknownUser(_))));
+        assert_eq!(
+            find("4711:4712", None).unwrap(),
+            Identity {
+                user: 4711,
+                group: 4712
+            }
+        );
+        assert_eq!(
+            find("4711", Some("root")).unwrap(),
+            Identity {
+                user: 4711,
+                group: 0
+            }
+        );
+        assert!(matches!(
+            find("no-such-user", None),
+            Err(PrivilegeError::UnknownUser(_))
+        ));
     }
 
     /// A test runs on a thread of its own: the very case that must be refused.
     #[test]
     fn a_process_with_threads_keeps_its_identity() {
-        assert!(matches!(drop_to(Identity { user: 4711, group: 4711 }, false), Err(PrivilegeError::Threads(_))));
+        assert!(matches!(
+            drop_to(
+                Identity {
+                    user: 4711,
+                    group: 4711
+                },
+                false
+            ),
+            Err(PrivilegeError::Threads(_))
+        ));
     }
 }

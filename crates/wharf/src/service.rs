@@ -18,7 +18,7 @@ use tokio::{
 };
 use wharf_accounts::Store;
 use wharf_engine::{
-    Engine, Ending, Listener, Workers,
+    Ending, Engine, Listener, Workers,
     events::{Bus, Event, Format, Level, LineWriter, LogSink, Sink, XferlogSink},
 };
 use wharf_ftp::{FtpFrontEnd, advertised};
@@ -47,7 +47,8 @@ impl Service {
     /// What keeps the service from starting, as a sentence.
     pub(crate) fn run(self) -> Result<(), String> {
         let threads = self.config.server.threads;
-        let threads = threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let threads =
+            threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
         // This thread accepts, hears signals and keeps the time; the workers serve sessions.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -65,37 +66,69 @@ impl Service {
     }
 
     async fn serve(self, workers: Arc<Workers>) -> Result<(), String> {
-        let Self { config, listeners, reread, ready } = self;
+        let Self {
+            config,
+            listeners,
+            reread,
+            ready,
+        } = self;
         let open = Arc::new(OpenVolumes::default());
         let store = Store::open(&config.account_store())
             .map(Arc::new)
-            .map_err(|error| format!("cannot open the account store {}: {error}", config.account_store().display()))?;
+            .map_err(|error| {
+                format!(
+                    "cannot open the account store {}: {error}",
+                    config.account_store().display()
+                )
+            })?;
         let bus = Bus::new(sinks(&config)?);
         let accounts = compose::accounts(&config, Some(&store))?;
         let views = ViewBuilder::new(&config, Arc::clone(&open));
         check_trees(&config, &views)?;
-        let engine = Arc::new(Engine::new(bus, accounts, Box::new(views), compose::policy(&config)));
+        let engine = Arc::new(Engine::new(
+            bus,
+            accounts,
+            Box::new(views),
+            compose::policy(&config),
+        ));
         let ftp = Arc::new(FtpFrontEnd::new(Arc::clone(&engine), compose::ftp(&config)));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         for listener in listeners {
-            let (workers, engine, ftp) = (Arc::clone(&workers), Arc::clone(&engine), Arc::clone(&ftp));
+            let (workers, engine, ftp) =
+                (Arc::clone(&workers), Arc::clone(&engine), Arc::clone(&ftp));
             let serving = listener.serve_on(workers, engine, ftp, told(stopped.clone()));
             tasks.push(tokio::spawn(async move {
                 // A listener that the reactor refuses leaves the others alone.
                 let _ = serving.await;
             }));
         }
-        tasks.push(tokio::spawn(refresh_names(Arc::clone(&ftp), told(stopped.clone()))));
+        tasks.push(tokio::spawn(refresh_names(
+            Arc::clone(&ftp),
+            told(stopped.clone()),
+        )));
         if let Some(path) = config.server.metrics_file.clone() {
             let interval = config.server.metrics_interval;
-            tasks.push(tokio::spawn(write_metrics(Arc::clone(&engine), path, interval, told(stopped))));
+            tasks.push(tokio::spawn(write_metrics(
+                Arc::clone(&engine),
+                path,
+                interval,
+                told(stopped),
+            )));
         }
         ready().map_err(|error| format!("cannot write to standard output: {error}"))?;
-        let mut running = Running { config, engine, ftp, store, open, reread };
+        let mut running = Running {
+            config,
+            engine,
+            ftp,
+            store,
+            open,
+            reread,
+        };
         running.until_told_to_stop().await?;
-        let _ = stop.send(true);
+        // Who comes now is told so (ADM-02); then nobody is listened to any more.
         running.drain().await;
+        let _ = stop.send(true);
         for task in tasks {
             let _ = task.await;
         }
@@ -131,8 +164,10 @@ impl Running {
     async fn drain(&self) {
         let grace = self.config.server.shutdown_grace;
         let again = async {
-            let (mut terminate, mut interrupt) =
-                (signal(SignalKind::terminate()).ok()?, signal(SignalKind::interrupt()).ok()?);
+            let (mut terminate, mut interrupt) = (
+                signal(SignalKind::terminate()).ok()?,
+                signal(SignalKind::interrupt()).ok()?,
+            );
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
@@ -165,10 +200,17 @@ impl Running {
         }
         for key in self.config.restart_changes(&config) {
             let text = format!("{key} has changed; that takes effect with a restart");
-            self.engine.tell("", &Event::Notice { level: Level::Warning, text: &text });
+            self.engine.tell(
+                "",
+                &Event::Notice {
+                    level: Level::Warning,
+                    text: &text,
+                },
+            );
         }
         self.ftp.reload(compose::ftp(&config));
-        self.engine.reload(accounts, Box::new(views), compose::policy(&config));
+        self.engine
+            .reload(accounts, Box::new(views), compose::policy(&config));
         self.config = config;
     }
 }
@@ -178,7 +220,9 @@ impl Running {
 fn check_trees(config: &Config, views: &ViewBuilder) -> Result<(), String> {
     use wharf_engine::Views as _;
     for account in &config.accounts {
-        views.view(account).map_err(|cause| format!("the tree of {} cannot be served: {cause}", account.name))?;
+        views
+            .view(account)
+            .map_err(|cause| format!("the tree of {} cannot be served: {cause}", account.name))?;
     }
     Ok(())
 }
@@ -194,8 +238,13 @@ async fn refresh_names(ftp: Arc<FtpFrontEnd>, stop: impl Future<Output = ()>) {
             let settings = ftp.settings();
             if settings.data.advertised.has_names() {
                 for host in settings.data.advertised.refresh().await {
-                    let text = format!("{host} has no IPv4 address now; PASV goes on with the last one known");
-                    ftp.tell(&Event::Notice { level: Level::Warning, text: &text });
+                    let text = format!(
+                        "{host} has no IPv4 address now; PASV goes on with the last one known"
+                    );
+                    ftp.tell(&Event::Notice {
+                        level: Level::Warning,
+                        text: &text,
+                    });
                 }
             }
             tokio::time::sleep(advertised::REFRESH).await;
@@ -207,7 +256,12 @@ async fn refresh_names(ftp: Arc<FtpFrontEnd>, stop: impl Future<Output = ()>) {
     }
 }
 
-async fn write_metrics(engine: Arc<Engine>, path: PathBuf, interval: Duration, stop: impl Future<Output = ()>) {
+async fn write_metrics(
+    engine: Arc<Engine>,
+    path: PathBuf,
+    interval: Duration,
+    stop: impl Future<Output = ()>,
+) {
     let writing = async {
         loop {
             let mut text = engine.bus.counters().render();
@@ -216,10 +270,17 @@ async fn write_metrics(engine: Arc<Engine>, path: PathBuf, interval: Duration, s
                 "# HELP wharf_sessions Sessions of now.\n# TYPE wharf_sessions gauge\nwharf_sessions {sessions}\n"
             ));
             let (path, told) = (path.clone(), Arc::clone(&engine));
-            let written = tokio::task::spawn_blocking(move || replace_file(&path, text.as_bytes())).await;
+            let written =
+                tokio::task::spawn_blocking(move || replace_file(&path, text.as_bytes())).await;
             if let Ok(Err(error)) = written {
                 let text = format!("the metrics file cannot be written: {error}");
-                told.tell("", &Event::Notice { level: Level::Warning, text: &text });
+                told.tell(
+                    "",
+                    &Event::Notice {
+                        level: Level::Warning,
+                        text: &text,
+                    },
+                );
             }
             tokio::time::sleep(interval).await;
         }
@@ -231,7 +292,10 @@ async fn write_metrics(engine: Arc<Engine>, path: PathBuf, interval: Duration, s
 }
 
 /// A reader sees the old file or the new one, never half of one.
-#[expect(clippy::disallowed_methods, reason = "the metrics file is the service's own, not a volume's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the metrics file is the service's own, not a volume's"
+)]
 fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut fresh = path.as_os_str().to_owned();
     fresh.push(".new");
@@ -251,7 +315,11 @@ fn sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
         LogLevel::Info => Level::Info,
         LogLevel::Debug => Level::Debug,
     };
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink::new(format, level, writer(server.log_file.as_deref())?))];
+    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(LogSink::new(
+        format,
+        level,
+        writer(server.log_file.as_deref())?,
+    ))];
     if let Some(path) = &server.xferlog_file {
         sinks.push(Box::new(XferlogSink::new(writer(Some(path))?)));
     }
@@ -261,17 +329,28 @@ fn sinks(config: &Config) -> Result<Vec<Box<dyn Sink>>, String> {
 /// A log in a file, or on standard error.
 fn writer(path: Option<&Path>) -> Result<LineWriter, String> {
     let Some(path) = path.map(Path::to_owned) else {
-        return LineWriter::start(Box::new(|| Ok(Box::new(io::stderr())))).map_err(|error| error.to_string());
+        return LineWriter::start(Box::new(|| Ok(Box::new(io::stderr()))))
+            .map_err(|error| error.to_string());
     };
     let shown = path.display().to_string();
-    let open = move || -> io::Result<Box<dyn io::Write + Send>> { Ok(Box::new(io::BufWriter::new(open_log(&path)?))) };
-    LineWriter::start(Box::new(open)).map_err(|error| format!("cannot open the log {shown}: {error}"))
+    let open = move || -> io::Result<Box<dyn io::Write + Send>> {
+        Ok(Box::new(io::BufWriter::new(open_log(&path)?)))
+    };
+    LineWriter::start(Box::new(open))
+        .map_err(|error| format!("cannot open the log {shown}: {error}"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "logs are the service's own files, not a volume's")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "logs are the service's own files, not a volume's"
+)]
 fn open_log(path: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o640)
+        .open(path)?;
     file.flush()?;
     Ok(file)
 }

@@ -35,7 +35,8 @@ struct Risk {
 
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = config::load(self.config.as_deref(), &environment()).map_err(|error| Failure::config(error.to_string()))?;
+        let config = config::load(self.config.as_deref(), &environment())
+            .map_err(|error| Failure::config(error.to_string()))?;
         let missing = missing_directories(&config);
         if !missing.is_empty() {
             return Err(Failure::config(missing.join("\n")));
@@ -43,7 +44,11 @@ impl Check {
         let ports = Ports::of(&config);
         let mut text = format!("The configuration is valid.\n\n{}\n", ports.table(&config));
         let risks = risks(&config);
-        text.push_str(if risks.is_empty() { "No risky settings.\n" } else { "Risky settings\n" });
+        text.push_str(if risks.is_empty() {
+            "No risky settings.\n"
+        } else {
+            "Risky settings\n"
+        });
         for risk in risks {
             text.push_str(&format!("  {:<24} {}\n", risk.key, risk.text));
         }
@@ -54,63 +59,122 @@ impl Check {
 }
 
 fn missing_directories(config: &Config) -> Vec<String> {
-    let volumes = config.volumes.iter().filter_map(|volume| match &volume.store {
-        VolumeStore::Local(path) => Some((format!("volume {}", volume.id), path)),
-        VolumeStore::Memory(_) => None,
-    });
-    let homes = config.accounts.iter().filter_map(|account| match &account.home.tree {
-        Tree::Directory(path) => Some((format!("home of {}", account.name), path)),
-        Tree::Volumes(_) => None,
-    });
+    let volumes = config
+        .volumes
+        .iter()
+        .filter_map(|volume| match &volume.store {
+            VolumeStore::Local(path) => Some((format!("volume {}", volume.id), path)),
+            VolumeStore::Memory(_) => None,
+        });
+    let homes = config
+        .accounts
+        .iter()
+        .filter_map(|account| match &account.home.tree {
+            Tree::Directory(path) => Some((format!("home of {}", account.name), path)),
+            Tree::Volumes(_) => None,
+        });
     volumes
         .chain(homes)
         .filter(|(_, path)| !Path::is_dir(path))
-        .map(|(what, path)| format!("{what}: expected a directory at {}; make it, or correct the path", path.display()))
+        .map(|(what, path)| {
+            format!(
+                "{what}: expected a directory at {}; make it, or correct the path",
+                path.display()
+            )
+        })
         .collect()
 }
 
 fn risks(config: &Config) -> Vec<Risk> {
     let mut risks = Vec::new();
     let mut add = |key, text: String| risks.push(Risk { key, text });
-    if config.ftp.listen.iter().any(|address| !address.ip().is_loopback()) {
+    if config
+        .ftp
+        .listen
+        .iter()
+        .any(|address| !address.ip().is_loopback())
+    {
         add("ftp.listen", "plain FTP sends passwords and files in clear: only for trusted networks or public files".into());
     }
     if config.data.peer_check == PeerCheck::Off {
-        add("data.peer_check", "anybody who guesses a port can steal a transfer; prefer net/24".into());
+        add(
+            "data.peer_check",
+            "anybody who guesses a port can steal a transfer; prefer net/24".into(),
+        );
     }
     let width = config.data.passive_ports.end() - config.data.passive_ports.start() + 1;
     if width < 100 {
-        add("data.passive_ports", format!("only {width} ports: more transfers at one time than that are refused; a listing is one, too"));
+        add(
+            "data.passive_ports",
+            format!(
+                "only {width} ports: more transfers at one time than that are refused; a listing is one, too"
+            ),
+        );
     }
     let privately = |ip: IpAddr| match ip {
         IpAddr::V4(v4) => v4.is_private(),
         IpAddr::V6(v6) => v6.is_unique_local(),
     };
-    if config.data.external_address.is_empty() && config.ftp.listen.iter().any(|address| privately(address.ip())) {
+    if config.data.external_address.is_empty()
+        && config
+            .ftp
+            .listen
+            .iter()
+            .any(|address| privately(address.ip()))
+    {
         add("data.external_address", "the server listens on a private address and names no outside one: clients from outside cannot use PASV".into());
     }
     if !config.upload.atomic {
         add("upload.atomic", "readers see files while they are uploaded, and a broken upload destroys what stood there".into());
     }
     if config.lockout.failures == 0 {
-        add("lockout.failures", "passwords can be guessed without end".into());
+        add(
+            "lockout.failures",
+            "passwords can be guessed without end".into(),
+        );
     }
     if config.server.user.is_none() {
-        add("server.user", "started as root the server refuses to run a site; name a service user".into());
+        add(
+            "server.user",
+            "started as root the server refuses to run a site; name a service user".into(),
+        );
     }
     for account in &config.accounts {
         if account.password.scheme() == "plain" {
-            add("user.password", format!("{} has a password in clear; use password_hash or password_file", account.name));
+            add(
+                "user.password",
+                format!(
+                    "{} has a password in clear; use password_hash or password_file",
+                    account.name
+                ),
+            );
         }
         if let Some(lock) = account.password.lock() {
-            add("user.password", format!("{} cannot log in: {lock}", account.name));
+            add(
+                "user.password",
+                format!("{} cannot log in: {lock}", account.name),
+            );
         }
-        if account.grants.rules().iter().any(|(_, rights)| rights.has(Right::Fxp)) {
-            add("user.rights", format!("{} may send data connections to third hosts (fxp)", account.name));
+        if account
+            .grants
+            .rules()
+            .iter()
+            .any(|(_, rights)| rights.has(Right::Fxp))
+        {
+            add(
+                "user.rights",
+                format!(
+                    "{} may send data connections to third hosts (fxp)",
+                    account.name
+                ),
+            );
         }
     }
     if config.anonymous.enabled && config.anonymous.max_sessions.is_none() {
-        add("anonymous.max_sessions", "anonymous users have no limit of their own".into());
+        add(
+            "anonymous.max_sessions",
+            "anonymous users have no limit of their own".into(),
+        );
     }
     risks
 }
@@ -126,7 +190,12 @@ mod tests {
         config.data.passive_ports = 50_000..=50_009;
         config.lockout.failures = 0;
         let named: Vec<_> = risks(&config).into_iter().map(|risk| risk.key).collect();
-        for key in ["ftp.listen", "data.peer_check", "data.passive_ports", "lockout.failures"] {
+        for key in [
+            "ftp.listen",
+            "data.peer_check",
+            "data.passive_ports",
+            "lockout.failures",
+        ] {
             assert!(named.contains(&key), "{key} in {named:?}");
         }
     }

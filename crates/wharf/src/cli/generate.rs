@@ -3,10 +3,7 @@
 use clap::{CommandFactory as _, Subcommand};
 
 use super::{Arguments, say};
-use crate::{
-    config,
-    exit::Failure,
-};
+use crate::{config, exit::Failure};
 
 /// Write shell completions.
 #[derive(clap::Args)]
@@ -46,7 +43,10 @@ pub(super) fn man() -> Result<(), Failure> {
     let command = Arguments::command();
     let mut page = Vec::new();
     clap_mangen::Man::new(command.clone()).render(&mut page)?;
-    for subcommand in command.get_subcommands().filter(|subcommand| !subcommand.is_hide_set()) {
+    for subcommand in command
+        .get_subcommands()
+        .filter(|subcommand| !subcommand.is_hide_set())
+    {
         clap_mangen::Man::new(subcommand.clone()).render(&mut page)?;
     }
     Ok(say(&String::from_utf8_lossy(&page))?)

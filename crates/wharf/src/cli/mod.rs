@@ -60,14 +60,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Writes to standard output; a reader that has gone away is not an error.
 fn say(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }
 }
 
 /// The environment variables that are ours.
-#[expect(clippy::disallowed_methods, reason = "the one place where the command line asks for the environment")]
 fn environment() -> Vec<(String, String)> {
     let wanted = ["HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"];
     std::env::vars_os()

@@ -18,13 +18,22 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn of(config: &Config) -> Self {
-        let control: BTreeSet<_> = config.ftp.listen.iter().map(std::net::SocketAddr::port).collect();
+        let control: BTreeSet<_> = config
+            .ftp
+            .listen
+            .iter()
+            .map(std::net::SocketAddr::port)
+            .collect();
         let active_sources = if config.data.active {
             control.iter().map(|port| port.saturating_sub(1)).collect()
         } else {
             BTreeSet::new()
         };
-        Self { control, passive: config.data.passive_ports.clone(), active_sources }
+        Self {
+            control,
+            passive: config.data.passive_ports.clone(),
+            active_sources,
+        }
     }
 
     /// The table of ports.
@@ -34,9 +43,15 @@ impl Ports {
             let _ = writeln!(text, "  {address:<28} tcp  in   FTP control connections");
         }
         let passive = format!("{}-{}", self.passive.start(), self.passive.end());
-        let _ = writeln!(text, "  {passive:<28} tcp  in   FTP data, passive (data.passive_ports)");
+        let _ = writeln!(
+            text,
+            "  {passive:<28} tcp  in   FTP data, passive (data.passive_ports)"
+        );
         for port in &self.active_sources {
-            let _ = writeln!(text, "  {port:<28} tcp  out  FTP data, active (source port; data.active)");
+            let _ = writeln!(
+                text,
+                "  {port:<28} tcp  out  FTP data, active (source port; data.active)"
+            );
         }
         text
     }
@@ -46,8 +61,12 @@ impl Ports {
         let (first, last) = (self.passive.start(), self.passive.end());
         let control: Vec<_> = self.control.iter().map(u16::to_string).collect();
         let list = control.join(", ");
-        let mut text = String::from("Firewall rules to copy\n  nftables (table inet filter, chain input):\n");
-        let _ = writeln!(text, "    nft add rule inet filter input tcp dport '{{ {list}, {first}-{last} }}' accept");
+        let mut text =
+            String::from("Firewall rules to copy\n  nftables (table inet filter, chain input):\n");
+        let _ = writeln!(
+            text,
+            "    nft add rule inet filter input tcp dport '{{ {list}, {first}-{last} }}' accept"
+        );
         text.push_str("  ufw:\n");
         for port in &control {
             let _ = writeln!(text, "    ufw allow {port}/tcp");
@@ -57,7 +76,10 @@ impl Ports {
         for port in &control {
             let _ = writeln!(text, "    firewall-cmd --permanent --add-port={port}/tcp");
         }
-        let _ = writeln!(text, "    firewall-cmd --permanent --add-port={first}-{last}/tcp && firewall-cmd --reload");
+        let _ = writeln!(
+            text,
+            "    firewall-cmd --permanent --add-port={first}-{last}/tcp && firewall-cmd --reload"
+        );
         text.push_str("  Docker (publish the passive range one to one):\n    docker run");
         for port in &control {
             let _ = write!(text, " -p {port}:{port}");
@@ -79,7 +101,9 @@ mod tests {
         config.ftp.listen = vec!["0.0.0.0:21".parse().unwrap(), "[::]:21".parse().unwrap()];
         config.data.passive_ports = 50_000..=50_100;
         let ports = Ports::of(&config);
-        assert!(ports.table(&config).contains("20 ") && ports.table(&config).contains("50000-50100"));
+        assert!(
+            ports.table(&config).contains("20 ") && ports.table(&config).contains("50000-50100")
+        );
         let rules = ports.rules();
         for rule in [
             "tcp dport '{ 21, 50000-50100 }' accept",

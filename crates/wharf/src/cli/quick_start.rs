@@ -5,9 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Home, StoredSecret,
-};
+use wharf_accounts::{Account, AccountKind, AccountLimits, AccountName, Home, StoredSecret};
 use wharf_vfs::{Grants, Rights};
 
 use crate::{config::Config, exit::Failure};
@@ -42,30 +40,59 @@ pub(super) struct Login {
 /// Adds the accounts of a wish to a configuration.
 pub(super) fn furnish(config: &mut Config, wish: &Wish) -> Result<Vec<Login>, Failure> {
     let directory = absolute(&wish.directory)?;
-    let rights = if wish.read_only { Rights::READ_ONLY } else { Rights::FULL };
+    let rights = if wish.read_only {
+        Rights::READ_ONLY
+    } else {
+        Rights::FULL
+    };
     let mut logins = Vec::new();
     for (name, password) in &wish.users {
         let invented = match password {
             Some(_) => None,
             None => Some(invent()?),
         };
-        let password = password.as_ref().or(invented.as_ref()).map_or("", String::as_str);
+        let password = password
+            .as_ref()
+            .or(invented.as_ref())
+            .map_or("", String::as_str);
         let name = AccountName::parse(name.as_bytes())
             .map_err(|error| Failure::usage(format!("--user {name:?}: {error}")))?;
         config.accounts.retain(|account| account.name != name);
-        config.accounts.push(account(name.clone(), AccountKind::User, rights, &directory, StoredSecret::plain(password)));
-        logins.push(Login { name: name.to_string(), invented });
+        config.accounts.push(account(
+            name.clone(),
+            AccountKind::User,
+            rights,
+            &directory,
+            StoredSecret::plain(password),
+        ));
+        logins.push(Login {
+            name: name.to_string(),
+            invented,
+        });
     }
     if wish.anonymous {
         config.anonymous.enabled = true;
-        let name = AccountName::parse(b"anonymous").map_err(|error| Failure::internal(error.to_string()))?;
+        let name = AccountName::parse(b"anonymous")
+            .map_err(|error| Failure::internal(error.to_string()))?;
         let secret = StoredSecret::any_text(false);
-        config.accounts.push(account(name, AccountKind::Anonymous, Rights::READ_ONLY, &directory, secret));
+        config.accounts.push(account(
+            name,
+            AccountKind::Anonymous,
+            Rights::READ_ONLY,
+            &directory,
+            secret,
+        ));
     }
     Ok(logins)
 }
 
-fn account(name: AccountName, kind: AccountKind, rights: Rights, directory: &Path, password: StoredSecret) -> Account {
+fn account(
+    name: AccountName,
+    kind: AccountKind,
+    rights: Rights,
+    directory: &Path,
+    password: StoredSecret,
+) -> Account {
     Account {
         name,
         kind,
@@ -81,16 +108,23 @@ fn account(name: AccountName, kind: AccountKind, rights: Rights, directory: &Pat
 
 fn absolute(directory: &Path) -> Result<PathBuf, Failure> {
     let shown = directory.display();
-    let path = directory
-        .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot serve {shown}: {error}; name a folder that exists")))?;
-    if path.is_dir() { Ok(path) } else { Err(Failure::usage(format!("{shown} is not a folder"))) }
+    let path = directory.canonicalize().map_err(|error| {
+        Failure::usage(format!(
+            "cannot serve {shown}: {error}; name a folder that exists"
+        ))
+    })?;
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err(Failure::usage(format!("{shown} is not a folder")))
+    }
 }
 
 /// A password from the system's random numbers.
 fn invent() -> Result<String, Failure> {
     let mut random = [0; INVENTED];
-    getrandom::fill(&mut random).map_err(|error| Failure::internal(format!("no random numbers: {error}")))?;
+    getrandom::fill(&mut random)
+        .map_err(|error| Failure::internal(format!("no random numbers: {error}")))?;
     Ok(random
         .iter()
         .filter_map(|byte| ALPHABET.get(usize::from(byte % 32)))
@@ -109,6 +143,10 @@ mod tests {
         let invented: HashSet<_> = (0..100).map(|_| invent().unwrap()).collect();
         assert_eq!(invented.len(), 100);
         assert!(invented.iter().all(|password| password.len() == INVENTED));
-        assert_eq!(ALPHABET.iter().collect::<HashSet<_>>().len(), 32, "no letter twice");
+        assert_eq!(
+            ALPHABET.iter().collect::<HashSet<_>>().len(),
+            32,
+            "no letter twice"
+        );
     }
 }

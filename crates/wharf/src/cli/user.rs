@@ -11,7 +11,9 @@ use std::{
 
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-use wharf_accounts::{Account, AccountKind, AccountLimits, AccountName, Home, StoredSecret, Store, Tree};
+use wharf_accounts::{
+    Account, AccountKind, AccountLimits, AccountName, Home, Store, StoredSecret, Tree,
+};
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
 use super::{environment, say};
@@ -131,18 +133,27 @@ fn rights(text: &str) -> Result<Rights, String> {
 }
 
 fn grant(text: &str) -> Result<(VirtualPath, Rights), String> {
-    let (path, words) = text.split_once('=').ok_or("expected PATH=RIGHTS, such as /in=create")?;
-    let path = VirtualPath::parse(&VirtualPath::root(), path.as_bytes()).map_err(|error| error.to_string())?;
+    let (path, words) = text
+        .split_once('=')
+        .ok_or("expected PATH=RIGHTS, such as /in=create")?;
+    let path = VirtualPath::parse(&VirtualPath::root(), path.as_bytes())
+        .map_err(|error| error.to_string())?;
     Ok((path, rights(words)?))
 }
 
 impl User {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = config::load(self.config.as_deref(), &environment()).map_err(|error| Failure::config(error.to_string()))?;
+        let config = config::load(self.config.as_deref(), &environment())
+            .map_err(|error| Failure::config(error.to_string()))?;
         let directory = self.state_dir.unwrap_or_else(|| config.state_dir.clone());
-        let path = if directory == config.state_dir { config.account_store() } else { directory.join("accounts.db") };
+        let path = if directory == config.state_dir {
+            config.account_store()
+        } else {
+            directory.join("accounts.db")
+        };
         make_directory(&directory)?;
-        let store = Store::open(&path).map_err(|error| Failure::denied(format!("{}: {error}", path.display())))?;
+        let store = Store::open(&path)
+            .map_err(|error| Failure::denied(format!("{}: {error}", path.display())))?;
         self.action.run(&store)
     }
 }
@@ -150,7 +161,12 @@ impl User {
 impl Action {
     fn run(self, store: &Store) -> Result<(), Failure> {
         match self {
-            Self::Add { name, home, properties, password } => {
+            Self::Add {
+                name,
+                home,
+                properties,
+                password,
+            } => {
                 let mut account = Account {
                     name: parse(&name)?,
                     kind: AccountKind::User,
@@ -168,11 +184,18 @@ impl Action {
             }
             Self::List => {
                 let accounts = store.list().map_err(stored)?;
-                let lines: String = accounts.iter().map(|account| format!("{}\n", summary(account))).collect();
+                let lines: String = accounts
+                    .iter()
+                    .map(|account| format!("{}\n", summary(account)))
+                    .collect();
                 Ok(say(&lines)?)
             }
             Self::Show { name } => Ok(say(&details(&store.show(&parse(&name)?).map_err(stored)?))?),
-            Self::Set { name, home, properties } => {
+            Self::Set {
+                name,
+                home,
+                properties,
+            } => {
                 let mut account = store.show(&parse(&name)?).map_err(stored)?;
                 if let Some(home) = home {
                     account.home = Home::directory(absolute(&home)?);
@@ -189,7 +212,9 @@ impl Action {
                 let name = parse(&name)?;
                 // An unknown name is told before somebody types a password.
                 store.show(&name).map_err(stored)?;
-                store.set_password(&name, &password.read()?).map_err(stored)?;
+                store
+                    .set_password(&name, &password.read()?)
+                    .map_err(stored)?;
                 Ok(say(&format!("The password of {name} is set.\n"))?)
             }
         }
@@ -209,7 +234,11 @@ impl Properties {
         if !self.networks.is_empty() {
             account.allowed_networks = self.networks;
         }
-        account.enabled = if self.disable { false } else { account.enabled || self.enable };
+        account.enabled = if self.disable {
+            false
+        } else {
+            account.enabled || self.enable
+        };
     }
 }
 
@@ -219,7 +248,10 @@ impl Password {
             let text = first_line(path)?;
             let secret = StoredSecret::parse(&text);
             return match secret.lock() {
-                Some(lock) => Err(Failure::usage(format!("{}: no password can match this hash: {lock}", path.display()))),
+                Some(lock) => Err(Failure::usage(format!(
+                    "{}: no password can match this hash: {lock}",
+                    path.display()
+                ))),
                 None => Ok(secret),
             };
         }
@@ -228,14 +260,18 @@ impl Password {
             None => ask()?,
         };
         if password.is_empty() {
-            return Err(Failure::usage("an empty password would lock the account; give one"));
+            return Err(Failure::usage(
+                "an empty password would lock the account; give one",
+            ));
         }
-        StoredSecret::hash_new(password.as_bytes()).map_err(|error| Failure::internal(error.to_string()))
+        StoredSecret::hash_new(password.as_bytes())
+            .map_err(|error| Failure::internal(error.to_string()))
     }
 }
 
 fn parse(name: &str) -> Result<AccountName, Failure> {
-    AccountName::parse(name.as_bytes()).map_err(|error| Failure::usage(format!("{name:?}: {error}")))
+    AccountName::parse(name.as_bytes())
+        .map_err(|error| Failure::usage(format!("{name:?}: {error}")))
 }
 
 fn stored(error: wharf_accounts::Error) -> Failure {
@@ -243,14 +279,22 @@ fn stored(error: wharf_accounts::Error) -> Failure {
 }
 
 fn absolute(path: &std::path::Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|error| Failure::usage(format!("{}: {error}; make the folder first", path.display())))
+    path.canonicalize().map_err(|error| {
+        Failure::usage(format!(
+            "{}: {error}; make the folder first",
+            path.display()
+        ))
+    })
 }
 
 fn home(account: &Account) -> String {
     match &account.home.tree {
         Tree::Directory(path) => path.display().to_string(),
         Tree::Volumes(mounts) => {
-            let mounts: Vec<_> = mounts.iter().map(|mount| format!("{}={}", mount.path, mount.volume)).collect();
+            let mounts: Vec<_> = mounts
+                .iter()
+                .map(|mount| format!("{}={}", mount.path, mount.volume))
+                .collect();
             mounts.join(" ")
         }
     }
@@ -263,16 +307,32 @@ fn summary(account: &Account) -> String {
 
 fn details(account: &Account) -> String {
     let words = |rights: Rights| {
-        let words: Vec<_> = Right::ALL.iter().filter(|(right, _)| rights.has(*right)).map(|(_, word)| *word).collect();
-        if words.is_empty() { "none".to_owned() } else { words.join(",") }
+        let words: Vec<_> = Right::ALL
+            .iter()
+            .filter(|(right, _)| rights.has(*right))
+            .map(|(_, word)| *word)
+            .collect();
+        if words.is_empty() {
+            "none".to_owned()
+        } else {
+            words.join(",")
+        }
     };
-    let number = |number: Option<u64>| number.map_or_else(|| "no limit of its own".to_owned(), |number| number.to_string());
+    let number = |number: Option<u64>| {
+        number.map_or_else(
+            || "no limit of its own".to_owned(),
+            |number| number.to_string(),
+        )
+    };
     let mut text = format!(
         "name           {}\nhome           {}\nenabled        {}\npassword       {}\n",
         account.name,
         home(account),
         account.enabled,
-        account.password.lock().map_or_else(|| account.password.scheme().to_owned(), |lock| format!("locked: {lock}")),
+        account.password.lock().map_or_else(
+            || account.password.scheme().to_owned(),
+            |lock| format!("locked: {lock}")
+        ),
     );
     for (path, rights) in account.grants.rules().iter().rev() {
         text.push_str(&format!("rights         {path}  {}\n", words(*rights)));
@@ -316,17 +376,28 @@ fn ask() -> Result<String, Failure> {
         });
     tcsetattr(&terminal, OptionalActions::Now, &before).map_err(io::Error::from)?;
     let (first, second) = answers?;
-    if first == second { Ok(first) } else { Err(Failure::usage("the two passwords differ")) }
+    if first == second {
+        Ok(first)
+    } else {
+        Err(Failure::usage("the two passwords differ"))
+    }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a file of secrets that the command line names")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a file of secrets that the command line names"
+)]
 fn first_line(path: &std::path::Path) -> Result<String, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 fn make_directory(path: &std::path::Path) -> Result<(), Failure> {
     use std::os::unix::fs::DirBuilderExt as _;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
     made.map_err(|error| Failure::denied(format!("cannot make {}: {error}", path.display())))
 }

@@ -11,9 +11,7 @@ mod people;
 mod service;
 
 pub(crate) use people::{Anonymous, UserEntry, VolumeEntry};
-pub(crate) use service::{
-    Data, ExternalAddress, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload,
-};
+pub(crate) use service::{Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload};
 
 use super::section::section;
 

@@ -25,7 +25,10 @@ fn rpl_50_the_end_is_only_the_first_code_and_a_space() {
     let text = b"250-first\n\n 550 x\n550 x\r\n250-inner\r\n250 end\r\n226\r\n331 \r\n";
     let replies = read_all(&[text]).unwrap();
     assert_eq!(replies.len(), 3);
-    assert_eq!(replies[0].lines, [&b"first"[..], b"", b" 550 x", b"550 x", b"inner", b"end"]);
+    assert_eq!(
+        replies[0].lines,
+        [&b"first"[..], b"", b" 550 x", b"550 x", b"inner", b"end"]
+    );
     assert_eq!(replies[0].inner_lines().len(), 4);
     assert_eq!(replies[1], Reply::new(code(226), ""));
     assert_eq!(replies[2], Reply::new(code(331), ""));
@@ -56,7 +59,10 @@ fn telnet_commands_are_dropped_and_a_doubled_iac_is_a_byte() {
 
 #[test]
 fn rpl_55_quotes_are_undone() {
-    assert_eq!(parse_quoted(b"\"/a \"\"b\"\"\" created.").unwrap(), b"/a \"b\"");
+    assert_eq!(
+        parse_quoted(b"\"/a \"\"b\"\"\" created.").unwrap(),
+        b"/a \"b\""
+    );
     assert_eq!(parse_quoted(b"/plain is it").unwrap(), b"/plain");
     assert_eq!(parse_quoted(b"\"/open").unwrap(), b"/open");
     assert_eq!(parse_quoted(b"  "), None);
