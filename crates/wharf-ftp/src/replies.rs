@@ -29,6 +29,12 @@ pub(crate) const fn reason(kind: ErrorKind) -> Reason {
     }
 }
 
+/// What the log is to hear of a failure: what a back end could not do, not what was not allowed.
+pub(crate) fn for_the_log(error: &Error) -> Option<String> {
+    let failed = matches!(error.kind, ErrorKind::Broken | ErrorKind::Unavailable | ErrorKind::NoSpace);
+    error.source.as_ref().filter(|_| failed).map(|source| format!("{error}: {source}"))
+}
+
 /// A refusal of the object that the user called `name`.
 pub(crate) fn refusal(error: &Error, name: &[u8]) -> Refusal {
     Refusal { reason: reason(error.kind), name: name.to_vec(), detail: String::new() }

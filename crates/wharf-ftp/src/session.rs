@@ -140,16 +140,21 @@ impl FtpSession {
 
     /// A refusal; what the back end said goes to the log.
     pub(crate) fn refused(&self, error: &wharf_vfs::Error, name: &[u8]) -> Outcome {
-        if let Some(source) = &error.source
-            && matches!(
-                error.kind,
-                wharf_vfs::ErrorKind::Broken | wharf_vfs::ErrorKind::Unavailable | wharf_vfs::ErrorKind::NoSpace
-            )
-        {
-            let cause = format!("{error}: {source}");
+        if let Some(cause) = replies::for_the_log(error) {
             self.tell(&Event::VolumeFailed { cause: &cause });
         }
         replies::refused(error, name)
+    }
+
+    /// ANON-03: of SITE and its kin an anonymous user has HELP and IDLE.
+    ///
+    /// # Errors
+    /// A refusal for `name`.
+    pub(crate) fn check_somebody(&self, name: &[u8]) -> Result<(), Outcome> {
+        if self.user()?.account().account.is_anonymous() {
+            return Err(replies::refused_because(Reason::Denied, name, ""));
+        }
+        Ok(())
     }
 
     /// What a transfer needs.
@@ -184,7 +189,8 @@ impl FtpSession {
         let view = session.view();
         self.directory = view.home().clone();
         self.umask = view.settings().umask;
-        self.ends.fxp = view.rights(&self.directory).has(Right::Fxp);
+        // DAT-18: never for anonymous.
+        self.ends.fxp = view.rights(&self.directory).has(Right::Fxp) && !session.account().account.is_anonymous();
         self.who = Who::User(session);
     }
 }

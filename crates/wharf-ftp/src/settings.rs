@@ -55,11 +55,10 @@ pub enum PeerCheck {
     Off,
 }
 
-/// Settings of listings.
+/// Settings of listings. How many entries one may have is the view's
+/// ([`wharf_vfs::ViewSettings::list_max_entries`]).
 #[derive(Clone, Debug)]
 pub struct ListSettings {
-    /// A listing ends after so many entries.
-    pub max_entries: usize,
     /// Whose names stand in the owner and group columns.
     pub owners: Owners,
 }

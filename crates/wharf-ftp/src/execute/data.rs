@@ -101,7 +101,11 @@ impl FtpSession {
     }
 
     /// The session's mask may be stricter than the account's, never weaker.
-    pub(super) fn weakest_umask(&self) -> u32 {
-        self.view().map_or(0, |view| view.settings().umask)
+    pub(super) fn set_umask(&mut self, mask: Option<u32>) -> Result<Outcome, Outcome> {
+        self.check_somebody(b"")?;
+        if let Some(mask) = mask {
+            self.umask = mask | self.view()?.settings().umask;
+        }
+        Ok(Outcome::Number(self.umask.into()))
     }
 }

@@ -30,6 +30,13 @@ impl FtpSession {
         self.enter_directory(path, b"..").await
     }
 
+    /// Somebody else may have removed it meanwhile.
+    pub(super) async fn current_directory(&self) -> Result<Outcome, Outcome> {
+        let entered = self.view()?.enter(&self.directory).await;
+        entered.map_err(|error| self.refused(&error, self.directory.as_bytes()))?;
+        Ok(Outcome::Path(self.directory.as_bytes().to_vec()))
+    }
+
     async fn enter_directory(&mut self, path: VirtualPath, name: &[u8]) -> Result<Outcome, Outcome> {
         self.view()?.enter(&path).await.map_err(|error| self.refused(&error, name))?;
         self.directory = path;
@@ -86,6 +93,9 @@ impl FtpSession {
                     Outcome::Done
                 }
                 Some(Err(error)) => {
+                    if let Some(cause) = replies::for_the_log(&error) {
+                        engine.bus.emit(&origin, &Event::VolumeFailed { cause: &cause });
+                    }
                     // The name at fault is the target's unless the source has gone.
                     let name = if error.path == source { &from } else { &to };
                     replies::refused(&error, name.as_bytes())

@@ -49,8 +49,10 @@ impl FtpSession {
         time: FtpTime,
         name: &Pathname,
     ) -> Result<Outcome, Outcome> {
-        // A file may well be called `20260102030405 x`: then it was a question.
+        // A file may well be called `20260102030405 x`: then it was a question. But `..` may have undone
+        // the component with the time in it.
         if let Ok(path) = self.resolve(whole)
+            && self.resolve(name).as_ref() != Ok(&path)
             && let Ok(metadata) = self.view()?.metadata(&path, Links::Follow).await
         {
             return Ok(Outcome::Time(ftp_time(metadata.modified)));
@@ -60,6 +62,7 @@ impl FtpSession {
 
     pub(super) async fn set_modification_time(&self, name: &Pathname, time: FtpTime) -> Result<Outcome, Outcome> {
         let path = self.required(name)?;
+        self.check_somebody(name.as_bytes())?;
         let modified = Timestamp { seconds: time.seconds(), nanoseconds: time.nanoseconds() };
         let change = AttributeChange { modified: Some(modified), ..AttributeChange::default() };
         let view = self.view()?;
@@ -74,6 +77,7 @@ impl FtpSession {
         /// Set-id and sticky bits are never set by a client.
         const ALLOWED: u32 = 0o777;
         let path = self.required(name)?;
+        self.check_somebody(name.as_bytes())?;
         let view = self.view()?;
         let bits = match mode {
             ModeChange::Set(bits) => bits,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wharf_engine::Abort;
+use wharf_engine::{Abort, events::Event};
 use wharf_proto::ftp::{
     Pathname,
     server::{Finished, HashAlgorithm, Outcome, Reason},
@@ -34,7 +34,7 @@ impl FtpSession {
         let end = end.unwrap_or(metadata.size);
         if start > metadata.size || end > metadata.size || start > end {
             let detail = format!("the range lies outside the file of {} octets", metadata.size);
-            return Err(replies::refused_because(Reason::BadRestart, name.as_bytes(), detail));
+            return Err(replies::refused_because(Reason::TooLarge, name.as_bytes(), detail));
         }
         let anonymous = user.account().account.is_anonymous();
         let most = if anonymous { self.settings.hash_max_bytes.min(ANONYMOUS_MAX) } else { self.settings.hash_max_bytes };
@@ -51,11 +51,17 @@ impl FtpSession {
         };
         let (abort, meter) = (Arc::new(Abort::default()), Arc::new(Meter::default()));
         let (asked, counted) = (Arc::clone(&abort), Arc::clone(&meter));
+        let (engine, origin) = (Arc::clone(self.engine()), user.origin());
         let name = name.as_bytes().to_vec();
         let work = async move {
             match asked.or(checksum::of_file(&file, algorithm, start, end, &counted)).await {
                 Some(Ok(hex)) => Outcome::Digest { hex, start, end },
-                Some(Err(wharf_transfer::Error::Store(error))) => replies::refused(&error, &name),
+                Some(Err(wharf_transfer::Error::Store(error))) => {
+                    if let Some(cause) = replies::for_the_log(&error) {
+                        engine.bus.emit(&origin, &Event::VolumeFailed { cause: &cause });
+                    }
+                    replies::refused(&error, &name)
+                }
                 Some(Err(error)) => replies::refused_because(Reason::Broken, &name, error.to_string()),
                 None => Outcome::Finished(Finished::Aborted),
             }

@@ -26,13 +26,9 @@ impl FtpSession {
                 self.log_out();
                 Outcome::Done
             }
-            Action::CurrentDirectory => Outcome::Path(self.directory.as_bytes().to_vec()),
             Action::SetActive(target) => self.set_active(target),
             Action::OpenPassive { extended } => self.open_passive(extended),
-            Action::Umask(mask) => {
-                self.umask = mask.map_or(self.umask, |mask| mask | self.weakest_umask());
-                Outcome::Number(self.umask.into())
-            }
+            Action::Umask(mask) => self.set_umask(mask).unwrap_or_else(|refused| refused),
             Action::IdleLimit(seconds) => self.set_idle_limit(seconds),
             other => return Err(other),
         };
@@ -45,6 +41,7 @@ impl FtpSession {
             Action::Authenticate { user, password } => Ok(self.authenticate(user, password).await.into()),
             Action::ChangeDirectory(name) => over(self.change_directory(&name).await),
             Action::ParentDirectory => over(self.parent_directory().await),
+            Action::CurrentDirectory => over(self.current_directory().await),
             Action::MakeDirectory(name) => over(self.make_directory(&name).await),
             Action::RemoveDirectory(name) => over(self.remove_directory(&name).await),
             Action::RemoveFile(name) => over(self.remove_file(&name).await),

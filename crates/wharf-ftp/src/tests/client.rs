@@ -18,7 +18,7 @@ use super::House;
 /// a stopped clock passes those first.
 const HANGS: Duration = Duration::from_secs(48 * 3600);
 /// The same for a clock that runs.
-const HANGS_REALLY: Duration = Duration::from_secs(30);
+const HANGS_REALLY: Duration = Duration::from_secs(120);
 
 /// Waits for what must come soon.
 pub(super) async fn soon<T>(work: impl Future<Output = T>) -> T {
@@ -90,7 +90,7 @@ impl Client {
     }
 
     /// Sends octets of which the last one is urgent.
-    pub(super) async fn send_urgent(&mut self, bytes: &[u8]) {
+    pub(super) async fn send_urgent(&self, bytes: &[u8]) {
         let sent = self
             .control
             .async_io(Interest::WRITABLE, || Ok(rustix::net::send(&self.control, bytes, SendFlags::OOB)?))

@@ -11,6 +11,11 @@ mod data_paths;
 mod floods;
 mod text;
 mod transfers;
+mod accounts;
+mod hashes;
+mod listings;
+mod names;
+mod tree;
 mod server;
 
 use client::Client;

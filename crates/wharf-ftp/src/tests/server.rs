@@ -50,7 +50,7 @@ impl Default for Plan {
                     default_port: true,
                     peer_check: PeerCheck::Exact,
                 },
-                list: ListSettings { max_entries: 100_000, owners: Owners::Session },
+                list: ListSettings { owners: Owners::Session },
                 hash_max_bytes: 1 << 30,
                 ascii_size_max: 1 << 20,
                 idle_max: Duration::from_secs(7200),

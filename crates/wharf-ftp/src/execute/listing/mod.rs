@@ -21,6 +21,7 @@ use wharf_vfs::Links;
 
 use self::{render::Renderer, source::Lister};
 use crate::{
+    execute::file::is_missing,
     replies,
     session::{FtpSession, Reaction, Running},
 };
@@ -97,7 +98,7 @@ impl FtpSession {
             piece.clear();
             let more = lister.fill(&mut piece).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
             for line in piece.split_inclusive(|byte| *byte == b'\n').take(STAT_LIST_LINES + 1 - lines.len()) {
-                lines.push(line.trim_ascii_end().to_vec());
+                lines.push(line.strip_suffix(b"\r\n").unwrap_or(line).to_vec());
             }
             if !more || lines.len() > STAT_LIST_LINES {
                 break;
@@ -113,7 +114,13 @@ impl FtpSession {
     pub(super) async fn facts(&self, name: &Pathname, facts: FactSet) -> Result<Outcome, Outcome> {
         let path = self.resolve(name)?;
         let view = self.view()?;
-        let metadata = view.metadata(&path, Links::Follow).await;
+        let metadata = match view.metadata(&path, Links::Follow).await {
+            // DAT-90: a link that leads nowhere is an object, too.
+            Err(error) if is_missing(error.kind) => {
+                view.metadata(&path, Links::NoFollow).await.map_err(|_| error)
+            }
+            answer => answer,
+        };
         let metadata = metadata.map_err(|error| self.refused(&error, name.as_bytes()))?;
         let mut rendered = Vec::new();
         let directory = path.parent().unwrap_or_else(|| path.clone());

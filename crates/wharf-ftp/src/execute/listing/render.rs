@@ -23,6 +23,8 @@ use crate::{
 pub(super) struct Renderer {
     view: View,
     directory: VirtualPath,
+    /// Names are as the user gave them, relative to `directory`: they may be whole paths.
+    as_given: bool,
     style: ListStyle,
     options: ListOptions,
     now: i64,
@@ -55,6 +57,7 @@ impl Renderer {
             rights: view.rights(directory),
             volume: fingerprint(view.volume_id(directory)),
             directory: directory.clone(),
+            as_given: false,
             style,
             options,
             now: i64::try_from(clock::unix_now()).unwrap_or(i64::MAX),
@@ -73,8 +76,27 @@ impl Renderer {
         self
     }
 
+    /// For objects that are named by what the user said, not by their directory.
+    pub(super) const fn with_names_as_given(mut self) -> Self {
+        self.as_given = true;
+        self
+    }
+
+    fn path_of(&self, name: &[u8]) -> Option<VirtualPath> {
+        if self.as_given {
+            VirtualPath::parse(&self.directory, name).ok()
+        } else {
+            self.directory.join_name(name).ok()
+        }
+    }
+
     pub(super) const fn is_facts(&self) -> bool {
         matches!(self.style, ListStyle::Facts(_))
+    }
+
+    /// Whether names with a leading dot are shown without being asked for.
+    pub(super) const fn shows_all(&self) -> bool {
+        self.as_given || self.is_facts()
     }
 
     pub(super) const fn was_cut(&self) -> bool {
@@ -148,10 +170,10 @@ impl Renderer {
 
     /// Only directories can be the top of another rule's subtree.
     fn rights_of(&self, entry: &Entry<'_>) -> Rights {
-        if !entry.metadata.is_directory() {
+        if !entry.metadata.is_directory() && !self.as_given {
             return self.rights;
         }
-        self.directory.join_name(entry.name).map_or(self.rights, |path| self.view.rights(&path))
+        self.path_of(entry.name).map_or(self.rights, |path| self.view.rights(&path))
     }
 
     async fn long(&self, entry: &Entry<'_>, out: &mut Vec<u8>) {
@@ -160,9 +182,9 @@ impl Renderer {
             _ => entry.metadata,
         };
         let target = if metadata.kind == FileKind::Symlink && entry.target.is_some() {
-            match self.directory.join_name(entry.name) {
-                Ok(path) => self.view.read_link(&path).await.ok(),
-                Err(_) => None,
+            match self.path_of(entry.name) {
+                Some(path) => self.view.read_link(&path).await.ok(),
+                None => None,
             }
         } else {
             None
@@ -277,7 +299,8 @@ fn permissions(metadata: &Metadata, rights: Rights) -> Permissions {
     let if_has = |right, letter| if rights.has(right) { letter } else { Permissions::NONE };
     match metadata.kind {
         FileKind::Directory => {
-            let enter = rights.has(Right::List) || rights.has(Right::Read);
+            // Whoever sees a directory may enter it; a drop box shows nothing more.
+            let enter = rights != Rights::NONE;
             if_has(Right::Create, Permissions::CREATE)
                 | if_has(Right::Rmdir, Permissions::DELETE)
                 | if enter { Permissions::ENTER } else { Permissions::NONE }

@@ -11,7 +11,7 @@ use wharf_proto::ftp::{
     listing::glob::{Pattern, is_pattern},
     server::{ListOptions, ListOrder, ListStyle, Outcome, Reason},
 };
-use wharf_vfs::{Entry, EntryBatch, Links, Metadata, Result, View, VirtualPath, view::ViewReader};
+use wharf_vfs::{Entry, EntryBatch, FileKind, Links, Metadata, Result, View, VirtualPath, view::ViewReader};
 
 use super::render::Renderer;
 use crate::{execute::file::is_missing, replies, session::FtpSession};
@@ -78,21 +78,22 @@ impl Lister {
             };
             let mut renderer = Renderer::new(session, &path, style, options)?.with_prefix(prefix);
             renderer.head(&path).await;
-            let truncated_at = Some(view.settings().list_max_entries.min(session.settings.list.max_entries));
+            let truncated_at = Some(view.settings().list_max_entries);
             return Ok(Self { feed: Feed::Fresh(reader), renderer, options, directory: true, truncated_at });
         }
         if let ListStyle::Facts(_) = style {
             return Err(replies::refused_because(Reason::NotADirectory, name.as_bytes(), ""));
         }
-        let metadata = match links {
+        let itself = match links {
             Links::NoFollow => view.metadata(&path, Links::NoFollow).await.unwrap_or(metadata),
             Links::Follow => metadata,
         };
+        let is_link = itself.kind == FileKind::Symlink;
+        let target = (is_link && metadata.kind != FileKind::Symlink).then_some(metadata);
         let mut batch = EntryBatch::new();
         let shown = if name.is_empty() { b".".as_slice() } else { name.as_bytes() };
-        batch.push(shown, metadata, None);
-        let directory = path.parent().unwrap_or_else(|| path.clone());
-        let renderer = Renderer::new(session, &directory, style, options)?;
+        batch.push(shown, itself, target);
+        let renderer = Renderer::new(session, &session.directory, style, options)?.with_names_as_given();
         Ok(Self { feed: Feed::Collected(vec![batch]), renderer, options, directory: false, truncated_at: None })
     }
 
@@ -132,7 +133,7 @@ impl Lister {
             Err(Searched::Failed(error)) => return Err(session.refused(&error, bytes)),
         }
         let found = search.found;
-        let renderer = Renderer::new(session, &session.directory, style, options)?;
+        let renderer = Renderer::new(session, &session.directory, style, options)?.with_names_as_given();
         Ok(Self { feed: Feed::Collected(vec![found]), renderer, options, directory: true, truncated_at: None })
     }
 
@@ -161,7 +162,8 @@ impl Lister {
                 Feed::Dry => return Ok(false),
                 Feed::Fresh(reader) => self.feed = self.begin(reader).await?,
                 Feed::Collected(batches) => {
-                    let all = self.renderer.is_facts() || !self.directory;
+                    // What was named or matched is shown; a pattern minds leading dots itself (DAT-84).
+                    let all = self.renderer.shows_all();
                     render_sorted(&self.renderer, &batches, self.options, all, out).await;
                     return Ok(false);
                 }
