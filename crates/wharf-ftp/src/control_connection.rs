@@ -106,6 +106,7 @@ pub(crate) fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) -> impl
             ends: Ends { peer, local, bound, fxp: false },
             directory: VirtualPath::root(),
             data: DataPath::None,
+            listens_until: now,
             umask: 0o022,
             last_transfer: None,
         },
@@ -135,7 +136,7 @@ impl ControlConnection {
             }
             // The timer is not moved by every command, it finds out itself that it is early. But a
             // deadline that came nearer (the end of a transfer, REIN, SITE IDLE) moves it.
-            if let Some(at) = self.machine.poll_timeout()
+            if let Some(at) = self.next_deadline()
                 && at < timer.deadline().into_std()
             {
                 timer.as_mut().reset(at.into());
@@ -149,7 +150,9 @@ impl ControlConnection {
                 }
                 Woken::Finished(outcome) => self.finish(outcome),
                 Woken::Timer => {
-                    self.machine.handle_timeout(clock::now());
+                    let now = clock::now();
+                    self.machine.handle_timeout(now);
+                    self.session.close_stale_listener(now);
                     timer.as_mut().reset(self.deadline().into());
                 }
                 Woken::Ended(Ending::Now) => self.end_now(),
@@ -165,9 +168,14 @@ impl ControlConnection {
     }
 
     fn deadline(&self) -> Instant {
-        /// Without a deadline of the machine's, look again now and then.
+        /// Without a deadline, look again now and then.
         const FAR: Duration = Duration::from_secs(3600);
-        self.machine.poll_timeout().unwrap_or_else(|| clock::now() + FAR)
+        self.next_deadline().unwrap_or_else(|| clock::now() + FAR)
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let listener = self.session.listener_deadline();
+        self.machine.poll_timeout().into_iter().chain(listener).min()
     }
 
     fn end_now(&mut self) {
@@ -240,7 +248,9 @@ impl ControlConnection {
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        if let Some(running) = self.running.take() {
+        if let Some(running) = self.running.take()
+            && let Outcome::Finished(_) = outcome
+        {
             self.session.last_transfer = Some((running.meter.octets(), running.started.elapsed()));
         }
         self.machine.handle_outcome(clock::now(), outcome);

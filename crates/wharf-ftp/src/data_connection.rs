@@ -106,7 +106,7 @@ async fn accept(listener: PassiveListener, ends: Ends, settings: &DataSettings) 
         return Ok(found);
     }
     let listener = TcpListener::from_std(listener.socket.into())
-        .map_err(|error| format!("port {port} cannot be watched: {error}"))?;
+        .map_err(|error| format!("port {port} cannot be watched: {}", reason(&error)))?;
     let waiting = async {
         loop {
             match listener.accept().await {
@@ -117,7 +117,7 @@ async fn accept(listener: PassiveListener, ends: Ends, settings: &DataSettings) 
                     count_stranger(&mut strangers, &ends, port)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(format!("port {port} cannot be accepted from: {error}")),
+                Err(error) => return Err(format!("port {port} cannot be accepted from: {}", reason(&error))),
             }
         }
     };
@@ -150,7 +150,7 @@ fn try_accept(
             }
             Err(Errno::AGAIN) => return Ok(None),
             Err(Errno::INTR | Errno::CONNABORTED) => {}
-            Err(error) => return Err(format!("port {port} cannot be accepted from: {error}")),
+            Err(error) => return Err(format!("port {port} cannot be accepted from: {}", reason(&error.into()))),
         }
     }
 }

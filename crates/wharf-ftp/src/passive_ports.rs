@@ -13,6 +13,7 @@ use std::{
 };
 
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt},
 };
@@ -28,6 +29,14 @@ const DRAWS: usize = 64;
 pub(crate) struct PassiveListener {
     pub(crate) socket: OwnedFd,
     pub(crate) address: SocketAddr,
+}
+
+impl PassiveListener {
+    /// Whether somebody has connected and waits to be accepted.
+    pub(crate) fn has_guests(&self) -> bool {
+        let mut watched = [PollFd::new(&self.socket, PollFlags::IN)];
+        poll(&mut watched, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
 }
 
 /// Random 16-bit numbers, drawn from the system a few hundred at a time.

@@ -78,6 +78,8 @@ pub(crate) struct FtpSession {
     /// Where relative names begin.
     pub(crate) directory: VirtualPath,
     pub(crate) data: DataPath,
+    /// When a passive listener that nobody used is closed.
+    pub(crate) listens_until: Instant,
     /// The mask for new files, 0 to 0o777.
     pub(crate) umask: u32,
     pub(crate) idle_limit: Duration,

@@ -1,12 +1,16 @@
 //! PORT, PASV and their extended forms; ALLO and SITE IDLE: the parameters of transfers to come.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use wharf_engine::events::Event;
 use wharf_proto::ftp::server::{DataRefusal, Outcome, Reason};
 use wharf_vfs::ErrorKind;
 
 use crate::{
+    clock,
     data_connection::{self, DataPath},
     passive_ports, replies,
     session::FtpSession,
@@ -49,6 +53,7 @@ impl FtpSession {
             Ok(Some(listener)) => {
                 let port = listener.address.port();
                 self.data = DataPath::Passive(listener);
+                self.listens_until = clock::now() + self.settings.data.accept_timeout;
                 let address = match extended {
                     None => self.settings.data.advertised.for_client(self.ends.peer.ip(), self.ends.local.ip()),
                     Some(_) => self.ends.local.ip(),
@@ -66,6 +71,24 @@ impl FtpSession {
                 self.tell(&Event::DataConnection { cause: &cause });
                 Outcome::DataRefused(DataRefusal::NoPort)
             }
+        }
+    }
+
+    /// When to look whether the listener is still of use.
+    pub(crate) fn listener_deadline(&self) -> Option<Instant> {
+        matches!(self.data, DataPath::Passive(_)).then_some(self.listens_until)
+    }
+
+    /// DAT-11: a listener that was not used in time frees its port, unless the client waits on it.
+    pub(crate) fn close_stale_listener(&mut self, now: Instant) {
+        let DataPath::Passive(listener) = &self.data else { return };
+        if now < self.listens_until {
+            return;
+        }
+        if listener.has_guests() {
+            self.listens_until = now + self.settings.data.accept_timeout;
+        } else {
+            self.data = DataPath::None;
         }
     }
 

@@ -1,6 +1,8 @@
 //! PASV, EPSV, PORT, EPRT: how data connections come about, and who may be at the other end
 //! (DAT-01 to DAT-18, CVE-1999-0017, CVE-1999-0351).
 
+use std::time::Duration;
+
 use tokio::{
     io::AsyncWriteExt as _,
     net::{TcpListener, TcpSocket, TcpStream},
@@ -150,6 +152,54 @@ async fn the_425_of_a_refused_connection_names_the_target() {
     client.ask("RETR file", 150).await;
     let text = client.expect(425).await.text;
     assert!(text.contains(&address.to_string()) && text.contains("passive mode"), "{text}");
+}
+
+/// DAT-11: a listener that nobody uses is closed in time, unless the client waits on it already.
+#[tokio::test]
+async fn dat_11_an_unused_listener_is_closed_in_time() {
+    let (_house, mut client) = house_with_a_file().await;
+    let mut waiting = client.passive().await;
+    stop_the_clock();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    client.ask("NOOP", 200).await;
+    client.ask("RETR file", 150).await;
+    assert_eq!(read_all(&mut waiting).await.unwrap(), b"content");
+    client.expect(226).await;
+    let address = client.passive_address().await;
+    tokio::time::advance(Duration::from_secs(59)).await;
+    client.ask("NOOP", 200).await;
+    drop(soon(TcpStream::connect(address)).await.unwrap());
+    let address = client.passive_address().await;
+    tokio::time::advance(Duration::from_secs(61)).await;
+    client.ask("NOOP", 200).await;
+    assert!(TcpStream::connect(address).await.is_err());
+    client.ask("RETR file", 150).await;
+    client.expect(425).await;
+}
+
+/// RFC 2428: over IPv6 there is no PASV and no PORT, but EPSV and EPRT.
+#[tokio::test]
+async fn rfc_2428_ipv6_has_epsv_and_eprt() {
+    let house = Plan { address: "::1".parse().unwrap(), ..Plan::default() }.open().await;
+    let mut client = Client::login(&house, "anna").await;
+    assert!(client.ask("PASV", 522).await.text.contains("(2)"));
+    client.ask("EPSV 1", 522).await;
+    client.ask("PORT 127,0,0,1,100,1", 501).await;
+    client.ask("EPRT |1|127.0.0.1|4000|", 501).await;
+    client.ask("EPRT |2|2001:db8::1|4000|", 501).await;
+    let listener = TcpListener::bind("[::1]:0").await.unwrap();
+    client.ask(&format!("EPRT |2|::1|{}|", listener.local_addr().unwrap().port()), 200).await;
+    client.ask("STOR file", 150).await;
+    let (mut data, _) = soon(listener.accept()).await.unwrap();
+    data.write_all(b"content").await.unwrap();
+    drop(data);
+    client.expect(226).await;
+    let text = client.ask("EPSV 2", 229).await.text;
+    let port: u16 = text.split('|').nth(3).unwrap().parse().unwrap();
+    let mut data = soon(TcpStream::connect(("::1", port))).await.unwrap();
+    client.ask("RETR file", 150).await;
+    assert_eq!(read_all(&mut data).await.unwrap(), b"content");
+    client.expect(226).await;
 }
 
 /// INT-43, DAT-15: a data connection that is there before the command, even one that is over.

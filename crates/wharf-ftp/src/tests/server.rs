@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -29,6 +29,8 @@ pub(super) const SMALL: u64 = 1000;
 
 /// What a test wants different.
 pub(super) struct Plan {
+    /// Where it listens.
+    pub(super) address: IpAddr,
     pub(super) settings: Settings,
     pub(super) policy: Policy,
     pub(super) view: ViewSettings,
@@ -38,6 +40,7 @@ impl Default for Plan {
     fn default() -> Self {
         let machine = MachineSettings { anonymous: true, ..MachineSettings::default() };
         Self {
+            address: Ipv4Addr::LOCALHOST.into(),
             settings: Settings {
                 machine: Arc::new(machine),
                 data: DataSettings {
@@ -110,7 +113,7 @@ impl House {
         let views = Box::new(Trees { volumes, writers: Arc::default(), settings: plan.view });
         let engine = Arc::new(Engine::new(bus, accounts, views, plan.policy));
         let front_end = Arc::new(FtpFrontEnd::new(Arc::clone(&engine), plan.settings));
-        let listener = Listener::open(([127, 0, 0, 1], 0).into(), front_end.urgent_in_line()).unwrap();
+        let listener = Listener::open((plan.address, 0).into(), front_end.urgent_in_line()).unwrap();
         let address = listener.address();
         tokio::spawn(listener.serve(Arc::clone(&engine), front_end, std::future::pending()));
         Self { address, engine, memory, disk, events, _directory: directory }

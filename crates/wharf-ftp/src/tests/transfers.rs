@@ -244,8 +244,27 @@ async fn an_upload_whose_connection_breaks_replaces_nothing() {
     assert_eq!(house.disk_names(), ["new", "old"]);
 }
 
-/// Many sessions on one thread share its buffers and do not disturb one another.
+/// INT-56: what ALLO announced and came is whole, however the connection ends.
 #[tokio::test]
+async fn int_56_an_upload_that_reached_its_announced_size_is_whole() {
+    let house = House::usual().await;
+    let mut client = Client::login(&house, "anna").await;
+    for (announced, code) in [(5, 226), (6, 426)] {
+        client.store("file", b"old").await;
+        client.ask(&format!("ALLO {announced}"), 200).await;
+        let mut data = client.passive().await;
+        client.ask("STOR file", 150).await;
+        data.write_all(b"whole").await.unwrap();
+        client.await_octets(5).await;
+        reset(data);
+        client.expect(code).await;
+        let stands: &[u8] = if code == 226 { b"whole" } else { b"old" };
+        assert_eq!(client.fetch("RETR file").await, stands);
+    }
+}
+
+/// Many sessions on two threads share their buffers and do not disturb one another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_transfers_at_once_keep_their_octets_apart() {
     let house = std::sync::Arc::new(House::usual().await);
     let tasks: Vec<_> = (0..24_usize)
