@@ -68,11 +68,22 @@ impl DataStream {
             .await
     }
 
+    /// Makes the reactor watch the socket at once, for a caller who knows that it will have to wait:
+    /// a client sends its first octet after it was told that it may.
+    ///
+    /// # Errors
+    /// The reactor's refusal.
+    pub fn watch(&mut self) -> io::Result<()> {
+        self.register()
+    }
+
     fn register(&mut self) -> io::Result<()> {
-        if let Registration::Bare(socket) = std::mem::replace(&mut self.socket, Registration::Lost)
-        {
-            self.socket = Registration::Registered(TcpStream::from_std(socket.into())?);
-        }
+        self.socket = match std::mem::replace(&mut self.socket, Registration::Lost) {
+            Registration::Bare(socket) => {
+                Registration::Registered(TcpStream::from_std(socket.into())?)
+            }
+            known => known,
+        };
         Ok(())
     }
 

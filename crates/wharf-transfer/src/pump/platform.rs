@@ -293,6 +293,7 @@ struct First {
 /// it saves.
 async fn receive_first(target: &Target, stream: &mut DataStream, flow: Flow<'_>) -> Result<First> {
     let mut octets = 0;
+    stream.watch().map_err(Error::Stream)?;
     while octets < FIRST_READ as u64 {
         let reading = stream.when(Interest::READABLE, |socket| {
             SCRATCH.with_borrow_mut(|buffer| {

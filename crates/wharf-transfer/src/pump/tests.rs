@@ -583,3 +583,16 @@ async fn a_cold_file_arrives_whole() {
     stream.finish();
     assert!(reader.join().unwrap() == bytes);
 }
+
+/// A socket that the reactor knows already is still there after it is asked to know it.
+#[tokio::test]
+async fn a_registered_stream_can_be_watched_again() {
+    let (mut stream, mut other) = pair().await;
+    stream.watch().unwrap();
+    stream.watch().unwrap();
+    stream.write_all(b"here").await.unwrap();
+    stream.finish();
+    let mut received = Vec::new();
+    other.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, b"here");
+}
