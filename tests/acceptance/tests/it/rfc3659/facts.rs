@@ -245,3 +245,21 @@ fn mlsd_of_an_empty_directory_has_no_entries() {
         assert!(matches!(fact(&facts, "type"), "cdir" | "pdir"), "{line}");
     }
 }
+
+/// RFC 3659 7.5.1; INT-18: clients (rclone) descend into every entry of a name that they do not know.
+#[test]
+fn mlsd_names_itself_with_dots_only() {
+    let server = Server::start();
+    server.mkdir("d");
+    let mut control = server.login();
+    for line in ["MLSD", "MLSD d", "MLSD /d"] {
+        for entry in control.lines(line) {
+            let (facts, name) = parse(&entry);
+            match fact(&facts, "type") {
+                "cdir" => assert_eq!(name, ".", "{line}: {entry}"),
+                "pdir" => assert_eq!(name, "..", "{line}: {entry}"),
+                _ => assert_eq!(name, "d", "{line}: {entry}"),
+            }
+        }
+    }
+}
