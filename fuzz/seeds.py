@@ -68,6 +68,9 @@ def main():
             put("ftp_server", bytes([choice]) + login + said + bytes([5, 6, 1]) * (len(login + said) // 9))
         put("ftp_reply", heard)
         put("ftp_client", b"\3" + b"\0".join(bytes([20 + n]) + reply + b"\n" for n, reply in enumerate(heard.split(b"\n"))))
+    # Telnet options 0 and 10: numbers that mean something else to whoever looks at bytes only.
+    for option in (b"\0", b"\n"):
+        put("ftp_server", b"\xf8" + b"\xff\xfd" + option + b"NOOP\r\nQUIT\r\n" + b"\1" * 8)
     for reply in REPLIES:
         put("ftp_reply", reply)
         put("ftp_client", b"\2\x14" + reply)

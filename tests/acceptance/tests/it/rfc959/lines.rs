@@ -142,6 +142,24 @@ fn telnet_negotiation_is_refused() {
     assert!(text.starts_with(b"200 "), "{}", bytes.escape_ascii());
 }
 
+/// RFC 855, 856: an option may have the number 0 or 10: the refusal has three bytes all the same.
+#[test]
+fn every_telnet_option_is_refused_with_three_bytes() {
+    let server = Server::start();
+    for option in [0, 10, 13] {
+        let mut control = server.login();
+        control.raw([0xff, 0xfd, option]);
+        control.raw("NOOP\r\nQUIT\r\n");
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut control.stream(), &mut bytes).unwrap();
+        assert!(
+            bytes.starts_with(&[0xff, 0xfc, option, b'2', b'0', b'0', b' ']),
+            "{}",
+            bytes.escape_ascii()
+        );
+    }
+}
+
 /// Past hole CVE-2010-4221: a flood of IAC bytes.
 #[test]
 fn a_flood_of_telnet_bytes_is_survived() {
