@@ -41,7 +41,10 @@ pub enum RuleAddress {
 impl RuleAddress {
     /// A name that is resolved in the background.
     pub const fn named(host: String) -> Self {
-        Self::Named { host, last: Mutex::new(None) }
+        Self::Named {
+            host,
+            last: Mutex::new(None),
+        }
     }
 
     fn current(&self) -> Option<IpAddr> {
@@ -78,7 +81,9 @@ impl Advertised {
 
     /// Whether there is a name to resolve.
     pub fn has_names(&self) -> bool {
-        self.rules.iter().any(|rule| matches!(rule.address, RuleAddress::Named { .. }))
+        self.rules
+            .iter()
+            .any(|rule| matches!(rule.address, RuleAddress::Named { .. }))
     }
 
     /// Resolves every name once; gives the names that could not be resolved. Their last good
@@ -86,14 +91,18 @@ impl Advertised {
     pub async fn refresh(&self) -> Vec<String> {
         let mut failed = Vec::new();
         for rule in &self.rules {
-            let RuleAddress::Named { host, last } = &rule.address else { continue };
+            let RuleAddress::Named { host, last } = &rule.address else {
+                continue;
+            };
             // 227 has room for IPv4 only.
             let found = tokio::net::lookup_host((host.as_str(), 0))
                 .await
                 .ok()
                 .and_then(|mut addresses| addresses.find(|address| address.is_ipv4()));
             match found {
-                Some(address) => *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.ip()),
+                Some(address) => {
+                    *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(address.ip())
+                }
                 None => failed.push(host.clone()),
             }
         }
@@ -104,7 +113,9 @@ impl Advertised {
 /// RFC 1918, RFC 4193, loopback and link-local.
 fn is_private(address: IpAddr) -> bool {
     match address {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4 == Ipv4Addr::UNSPECIFIED,
+        IpAddr::V4(v4) => {
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || v4 == Ipv4Addr::UNSPECIFIED
+        }
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
     }
 }
@@ -119,8 +130,10 @@ mod tests {
             clients: clients.parse().unwrap(),
             address: RuleAddress::Fixed(address.into()),
         };
-        let advertised =
-            Advertised::new(vec![rule("198.51.100.0/24", [203, 0, 113, 1]), rule("0.0.0.0/0", [203, 0, 113, 2])]);
+        let advertised = Advertised::new(vec![
+            rule("198.51.100.0/24", [203, 0, 113, 1]),
+            rule("0.0.0.0/0", [203, 0, 113, 2]),
+        ]);
         let local = IpAddr::from([10, 0, 0, 5]);
         let of = |client: [u8; 4]| advertised.for_client(client.into(), local);
         assert_eq!(of([198, 51, 100, 9]), IpAddr::from([203, 0, 113, 1]));
@@ -130,8 +143,14 @@ mod tests {
 
     #[test]
     fn a_name_that_was_never_resolved_is_passed_over() {
-        let named = Rule { clients: "0.0.0.0/0".parse().unwrap(), address: RuleAddress::named("x".into()) };
+        let named = Rule {
+            clients: "0.0.0.0/0".parse().unwrap(),
+            address: RuleAddress::named("x".into()),
+        };
         let local = IpAddr::from([203, 0, 113, 9]);
-        assert_eq!(Advertised::new(vec![named]).for_client([192, 0, 2, 9].into(), local), local);
+        assert_eq!(
+            Advertised::new(vec![named]).for_client([192, 0, 2, 9].into(), local),
+            local
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! The rim's clock: the one place of this crate that reads the time.
-#![expect(clippy::disallowed_methods, reason = "the rim: machines and layers take time as a parameter")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the rim: machines and layers take time as a parameter"
+)]
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -10,5 +13,8 @@ pub(crate) fn now() -> Instant {
 
 /// Seconds since 1970-01-01 UTC.
 pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs()
 }

@@ -24,9 +24,7 @@ use wharf_engine::{
     Connection, Ending, Record, Session,
     events::{Event, Level},
 };
-use wharf_proto::ftp::server::{
-    Action, CloseReason, Outcome, Server, ShutDown, Status,
-};
+use wharf_proto::ftp::server::{Action, CloseReason, Outcome, Server, ShutDown, Status};
 use wharf_vfs::VirtualPath;
 
 use crate::{
@@ -89,11 +87,27 @@ enum Input {
 ///
 /// What a session knows stands in one box: a future that is moved into another is kept twice, and
 /// ten thousand idle sessions would pay for each copy.
-pub(crate) fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) -> impl Future<Output = ()> + Send {
+pub(crate) fn serve(
+    front_end: Arc<FtpFrontEnd>,
+    connection: Connection,
+) -> impl Future<Output = ()> + Send {
     let now = clock::now();
     let settings = front_end.settings();
-    let Connection { socket, peer, local, bound, lease } = connection;
-    let guest = Session::open(Arc::clone(front_end.engine()), lease, front_end.name(), peer, local, now);
+    let Connection {
+        socket,
+        peer,
+        local,
+        bound,
+        lease,
+    } = connection;
+    let guest = Session::open(
+        Arc::clone(front_end.engine()),
+        lease,
+        front_end.name(),
+        peer,
+        local,
+        now,
+    );
     let record = Arc::clone(guest.record());
     let mut control = Box::new(ControlConnection {
         socket,
@@ -103,7 +117,12 @@ pub(crate) fn serve(front_end: Arc<FtpFrontEnd>, connection: Connection) -> impl
             front_end,
             settings,
             who: Who::Guest(guest),
-            ends: Ends { peer, local, bound, fxp: false },
+            ends: Ends {
+                peer,
+                local,
+                bound,
+                fxp: false,
+            },
             directory: VirtualPath::root(),
             data: DataPath::None,
             listens_until: now,
@@ -157,7 +176,8 @@ impl ControlConnection {
                 }
                 Woken::Ended(Ending::Now) => self.end_now(),
                 Woken::Ended(_) => {
-                    self.machine.shut_down("Service is shutting down, try again later.", ShutDown::Idle);
+                    self.machine
+                        .shut_down("Service is shutting down, try again later.", ShutDown::Idle);
                 }
                 Woken::Lost => break "the peer is gone",
             }
@@ -175,14 +195,21 @@ impl ControlConnection {
 
     fn next_deadline(&self) -> Option<Instant> {
         let listener = self.session.listener_deadline();
-        self.machine.poll_timeout().into_iter().chain(listener).min()
+        self.machine
+            .poll_timeout()
+            .into_iter()
+            .chain(listener)
+            .min()
     }
 
     fn end_now(&mut self) {
         if let Some(running) = &self.running {
             running.abort.ask();
         }
-        self.machine.shut_down("Session ended by the administrator or for shutdown.", ShutDown::Now);
+        self.machine.shut_down(
+            "Session ended by the administrator or for shutdown.",
+            ShutDown::Now,
+        );
     }
 
     /// Does what the machine asks until it asks no more; gives the reason when it asks to close.
@@ -198,11 +225,15 @@ impl ControlConnection {
                 Action::CloseData => self.session.data = DataPath::None,
                 Action::ClientName(name) => self.session.tell(&Event::ClientName(&name)),
                 Action::CommandSeen { verb, argument } => {
-                    self.session.tell(&Event::Command { verb, argument: &argument });
+                    self.session.tell(&Event::Command {
+                        verb,
+                        argument: &argument,
+                    });
                 }
                 Action::Status => {
                     let status = self.status();
-                    self.machine.handle_outcome(clock::now(), Outcome::Status(status));
+                    self.machine
+                        .handle_outcome(clock::now(), Outcome::Status(status));
                 }
                 action => self.act(action).await,
             }
@@ -269,17 +300,31 @@ impl ControlConnection {
         match &self.session.data {
             DataPath::None => {}
             DataPath::Passive(listener) => {
-                lines.push(format!("Data connection: waiting on port {}", listener.address.port()));
+                lines.push(format!(
+                    "Data connection: waiting on port {}",
+                    listener.address.port()
+                ));
             }
             DataPath::Active(target) => lines.push(format!("Data connection: will go to {target}")),
         }
         if let Some((octets, time)) = self.session.last_transfer {
-            lines.push(format!("Last transfer: {octets} bytes in {:.3} seconds", time.as_secs_f64()));
+            lines.push(format!(
+                "Last transfer: {octets} bytes in {:.3} seconds",
+                time.as_secs_f64()
+            ));
         }
-        lines.push(format!("Idle limit: {} seconds", self.session.idle_limit.as_secs()));
+        lines.push(format!(
+            "Idle limit: {} seconds",
+            self.session.idle_limit.as_secs()
+        ));
         Status {
             peer: self.session.ends.peer.to_string(),
-            user: self.session.origin().account.map(|name| name.to_string()).unwrap_or_default(),
+            user: self
+                .session
+                .origin()
+                .account
+                .map(|name| name.to_string())
+                .unwrap_or_default(),
             transfer: self
                 .running
                 .as_ref()
@@ -295,7 +340,13 @@ impl ControlConnection {
             return Woken::Ended(self.heard);
         }
         let reads = self.input != Input::Ended && self.machine.wants_input();
-        let Self { socket, machine, running, input, .. } = self;
+        let Self {
+            socket,
+            machine,
+            running,
+            input,
+            ..
+        } = self;
         tokio::select! {
             biased;
             outcome = work(running) => Woken::Finished(outcome),
@@ -341,7 +392,10 @@ impl ControlConnection {
         }
         if let CloseReason::Abuse | CloseReason::WrongProtocol = reason {
             let text = "the peer broke the rules of the protocol too often, or speaks another one";
-            self.session.tell(&Event::Notice { level: Level::Warning, text });
+            self.session.tell(&Event::Notice {
+                level: Level::Warning,
+                text,
+            });
         }
         match reason {
             CloseReason::Quit => "quit",
@@ -397,7 +451,13 @@ async fn read(socket: &mut TcpStream, machine: &mut Server, input: &mut Input) -
         READ.with_borrow_mut(|buffer| {
             if *input == Input::Unsure {
                 match rustix::io::read(&*socket, buffer.as_mut_slice()) {
-                    Ok(count) => return Poll::Ready(take(buffer.get(..count).unwrap_or_default(), machine, input)),
+                    Ok(count) => {
+                        return Poll::Ready(take(
+                            buffer.get(..count).unwrap_or_default(),
+                            machine,
+                            input,
+                        ));
+                    }
                     Err(Errno::AGAIN) => *input = Input::Open,
                     Err(Errno::INTR) => {}
                     Err(_) => return Poll::Ready(Woken::Lost),
@@ -451,6 +511,10 @@ mod tests {
 
     #[test]
     fn a_control_connection_is_small() {
-        assert!(size_of::<ControlConnection>() <= 1536, "{}", size_of::<ControlConnection>());
+        assert!(
+            size_of::<ControlConnection>() <= 1536,
+            "{}",
+            size_of::<ControlConnection>()
+        );
     }
 }

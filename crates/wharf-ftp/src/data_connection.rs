@@ -57,7 +57,11 @@ pub(crate) struct Ends {
 ///
 /// # Errors
 /// Why it is refused.
-pub(crate) fn check_target(target: SocketAddr, ends: &Ends, settings: &DataSettings) -> Result<(), DataRefusal> {
+pub(crate) fn check_target(
+    target: SocketAddr,
+    ends: &Ends,
+    settings: &DataSettings,
+) -> Result<(), DataRefusal> {
     if !settings.active {
         return Err(DataRefusal::ActiveDisabled);
     }
@@ -78,17 +82,28 @@ pub(crate) fn check_target(target: SocketAddr, ends: &Ends, settings: &DataSetti
 fn is_forbidden(named: IpAddr, ends: &Ends) -> bool {
     let special = match named {
         IpAddr::V4(v4) => {
-            v4.is_loopback() || v4.is_link_local() || v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified()
+            v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+                || v4.is_unspecified()
         }
         IpAddr::V6(v6) => {
-            v6.is_loopback() || v6.is_unicast_link_local() || v6.is_multicast() || v6.is_unspecified()
+            v6.is_loopback()
+                || v6.is_unicast_link_local()
+                || v6.is_multicast()
+                || v6.is_unspecified()
         }
     };
     special || named == ends.local.ip() || named == ends.bound.ip()
 }
 
 /// Makes the data connection. The error is a sentence for the user and the log.
-pub(crate) async fn connect(path: DataPath, ends: Ends, settings: &DataSettings) -> Result<DataStream, String> {
+pub(crate) async fn connect(
+    path: DataPath,
+    ends: Ends,
+    settings: &DataSettings,
+) -> Result<DataStream, String> {
     match path {
         DataPath::Passive(listener) => accept(listener, ends, settings).await,
         DataPath::Active(target) => dial(target, ends, settings, settings.connect_timeout).await,
@@ -98,7 +113,11 @@ pub(crate) async fn connect(path: DataPath, ends: Ends, settings: &DataSettings)
     }
 }
 
-async fn accept(listener: PassiveListener, ends: Ends, settings: &DataSettings) -> Result<DataStream, String> {
+async fn accept(
+    listener: PassiveListener,
+    ends: Ends,
+    settings: &DataSettings,
+) -> Result<DataStream, String> {
     let mut strangers = 0;
     let port = listener.address.port();
     // Mostly the client is there already.
@@ -117,7 +136,12 @@ async fn accept(listener: PassiveListener, ends: Ends, settings: &DataSettings) 
                     count_stranger(&mut strangers, &ends, port)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(format!("port {port} cannot be accepted from: {}", reason(&error))),
+                Err(error) => {
+                    return Err(format!(
+                        "port {port} cannot be accepted from: {}",
+                        reason(&error)
+                    ));
+                }
             }
         }
     };
@@ -142,15 +166,24 @@ fn try_accept(
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         match rustix::net::acceptfrom_with(listener, flags) {
             Ok((socket, address)) => {
-                let from = address.and_then(|address| SocketAddr::try_from(address).ok()).map(|from| from.ip());
-                if from.is_some_and(|from| is_right_peer(wharf_accounts::normalised(from), ends, settings)) {
+                let from = address
+                    .and_then(|address| SocketAddr::try_from(address).ok())
+                    .map(|from| from.ip());
+                if from.is_some_and(|from| {
+                    is_right_peer(wharf_accounts::normalised(from), ends, settings)
+                }) {
                     return Ok(Some(DataStream::new(socket)));
                 }
                 count_stranger(strangers, ends, port)?;
             }
             Err(Errno::AGAIN) => return Ok(None),
             Err(Errno::INTR | Errno::CONNABORTED) => {}
-            Err(error) => return Err(format!("port {port} cannot be accepted from: {}", reason(&error.into()))),
+            Err(error) => {
+                return Err(format!(
+                    "port {port} cannot be accepted from: {}",
+                    reason(&error.into())
+                ));
+            }
         }
     }
 }
@@ -160,7 +193,10 @@ fn count_stranger(strangers: &mut usize, ends: &Ends, port: u16) -> Result<(), S
     if *strangers < MAX_STRANGERS {
         return Ok(());
     }
-    Err(format!("{MAX_STRANGERS} connections to port {port} came from other addresses than {}", ends.peer.ip()))
+    Err(format!(
+        "{MAX_STRANGERS} connections to port {port} came from other addresses than {}",
+        ends.peer.ip()
+    ))
 }
 
 fn is_right_peer(from: IpAddr, ends: &Ends, settings: &DataSettings) -> bool {
@@ -187,7 +223,8 @@ async fn dial(
     patience: Duration,
 ) -> Result<DataStream, String> {
     if ends.peer != target {
-        check_target(target, &ends, settings).map_err(|_| format!("{target} is no allowed target"))?;
+        check_target(target, &ends, settings)
+            .map_err(|_| format!("{target} is no allowed target"))?;
     }
     let outcome = tokio::time::timeout(patience, open_connection(target, &ends)).await;
     match outcome {
@@ -206,14 +243,19 @@ async fn dial(
 /// The system's words without its numbers.
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_lowercase()
 }
 
 async fn open_connection(target: SocketAddr, ends: &Ends) -> io::Result<DataStream> {
     // RFC 959 3.2: from the port next to the control port; where that is impossible, from any.
     let source = SocketAddr::new(ends.bound.ip(), ends.bound.port().saturating_sub(1));
     match start_connection(target, source).await {
-        Err(error) if is_about_the_source(&error) => start_connection(target, SocketAddr::new(source.ip(), 0)).await,
+        Err(error) if is_about_the_source(&error) => {
+            start_connection(target, SocketAddr::new(source.ip(), 0)).await
+        }
         done => done,
     }
 }
@@ -221,12 +263,18 @@ async fn open_connection(target: SocketAddr, ends: &Ends) -> io::Result<DataStre
 fn is_about_the_source(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::AddrInUse | io::ErrorKind::AddrNotAvailable | io::ErrorKind::PermissionDenied
+        io::ErrorKind::AddrInUse
+            | io::ErrorKind::AddrNotAvailable
+            | io::ErrorKind::PermissionDenied
     )
 }
 
 async fn start_connection(target: SocketAddr, source: SocketAddr) -> io::Result<DataStream> {
-    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if target.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     if source.is_ipv4() == target.is_ipv4() {

@@ -22,7 +22,11 @@ impl FtpFrontEnd {
         machine.refuse("Too many connections, try again later.");
         let mut refusal = Vec::new();
         while machine.poll_transmit(&mut refusal) {}
-        Self { engine, settings: Current::new(Arc::new(settings)), refusal }
+        Self {
+            engine,
+            settings: Current::new(Arc::new(settings)),
+            refusal,
+        }
     }
 
     /// Changes the settings for sessions to come.

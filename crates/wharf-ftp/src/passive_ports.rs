@@ -59,7 +59,10 @@ fn random() -> io::Result<u16> {
 ///
 /// # Errors
 /// Anything but a port in use.
-pub(crate) fn open(local: IpAddr, range: &RangeInclusive<u16>) -> io::Result<Option<PassiveListener>> {
+pub(crate) fn open(
+    local: IpAddr,
+    range: &RangeInclusive<u16>,
+) -> io::Result<Option<PassiveListener>> {
     let width = u32::from(range.end().saturating_sub(*range.start())) + 1;
     for _ in 0..DRAWS {
         // 16 random bits over a narrower range: the bias does not help anybody to guess.
@@ -79,7 +82,11 @@ pub(crate) fn open(local: IpAddr, range: &RangeInclusive<u16>) -> io::Result<Opt
 }
 
 fn try_port(local: IpAddr, port: u16) -> io::Result<Option<PassiveListener>> {
-    let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if local.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
     let address = SocketAddr::new(local, port);
@@ -116,7 +123,10 @@ mod tests {
             open_ones.push(listener);
             assert!(open_ones.len() <= 16);
         }
-        let ports: HashSet<_> = open_ones.iter().map(|listener| listener.address.port()).collect();
+        let ports: HashSet<_> = open_ones
+            .iter()
+            .map(|listener| listener.address.port())
+            .collect();
         assert!(ports.len() >= 15, "all free ports were used: {ports:?}");
     }
 }

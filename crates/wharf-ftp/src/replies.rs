@@ -31,13 +31,24 @@ pub(crate) const fn reason(kind: ErrorKind) -> Reason {
 
 /// What the log is to hear of a failure: what a back end could not do, not what was not allowed.
 pub(crate) fn for_the_log(error: &Error) -> Option<String> {
-    let failed = matches!(error.kind, ErrorKind::Broken | ErrorKind::Unavailable | ErrorKind::NoSpace);
-    error.source.as_ref().filter(|_| failed).map(|source| format!("{error}: {source}"))
+    let failed = matches!(
+        error.kind,
+        ErrorKind::Broken | ErrorKind::Unavailable | ErrorKind::NoSpace
+    );
+    error
+        .source
+        .as_ref()
+        .filter(|_| failed)
+        .map(|source| format!("{error}: {source}"))
 }
 
 /// A refusal of the object that the user called `name`.
 pub(crate) fn refusal(error: &Error, name: &[u8]) -> Refusal {
-    Refusal { reason: reason(error.kind), name: name.to_vec(), detail: String::new() }
+    Refusal {
+        reason: reason(error.kind),
+        name: name.to_vec(),
+        detail: String::new(),
+    }
 }
 
 /// The outcome of a refused operation.
@@ -47,7 +58,11 @@ pub(crate) fn refused(error: &Error, name: &[u8]) -> Outcome {
 
 /// A refusal with words of our own.
 pub(crate) fn refused_because(reason: Reason, name: &[u8], detail: impl Into<String>) -> Outcome {
-    Outcome::Refused(Refusal { reason, name: name.to_vec(), detail: detail.into() })
+    Outcome::Refused(Refusal {
+        reason,
+        name: name.to_vec(),
+        detail: detail.into(),
+    })
 }
 
 /// A pathname that is no path. When something shall be made, the name is at fault; otherwise there
@@ -73,7 +88,11 @@ pub(crate) fn finished(error: &wharf_transfer::Error, name: &[u8]) -> Finished {
         }),
         Flow::Stream(error) => {
             let words = error.to_string();
-            let words = words.split(" (os error").next().unwrap_or_default().to_lowercase();
+            let words = words
+                .split(" (os error")
+                .next()
+                .unwrap_or_default()
+                .to_lowercase();
             Finished::Broken(format!("the data connection broke: {words}"))
         }
         _ => Finished::Broken(error.to_string()),

@@ -100,13 +100,13 @@ impl FtpSession {
     pub(crate) const fn user(&self) -> Result<&Session<LoggedIn>, Outcome> {
         match &self.who {
             Who::User(session) => Ok(session),
-            Who::Guest(_) | Who::Changing => Err(Outcome::Refused(
-                wharf_proto::ftp::server::Refusal {
+            Who::Guest(_) | Who::Changing => {
+                Err(Outcome::Refused(wharf_proto::ftp::server::Refusal {
                     reason: Reason::Denied,
                     name: Vec::new(),
                     detail: String::new(),
-                },
-            )),
+                }))
+            }
         }
     }
 
@@ -126,7 +126,10 @@ impl FtpSession {
         match &self.who {
             Who::Guest(session) => session.origin(),
             Who::User(session) => session.origin(),
-            Who::Changing => Origin { service: self.front_end.name(), ..Origin::default() },
+            Who::Changing => Origin {
+                service: self.front_end.name(),
+                ..Origin::default()
+            },
         }
     }
 
@@ -192,7 +195,8 @@ impl FtpSession {
         self.directory = view.home().clone();
         self.umask = view.settings().umask;
         // DAT-18: never for anonymous.
-        self.ends.fxp = view.rights(&self.directory).has(Right::Fxp) && !session.account().account.is_anonymous();
+        self.ends.fxp = view.rights(&self.directory).has(Right::Fxp)
+            && !session.account().account.is_anonymous();
         self.who = Who::User(session);
     }
 }

@@ -24,7 +24,10 @@ impl FtpSession {
         // DAT-06: a refused target leaves the former set-up as it was.
         match data_connection::check_target(target, &self.ends, &self.settings.data) {
             Ok(()) => {
-                self.data = DataPath::Active(SocketAddr::new(wharf_accounts::normalised(target.ip()), target.port()));
+                self.data = DataPath::Active(SocketAddr::new(
+                    wharf_accounts::normalised(target.ip()),
+                    target.port(),
+                ));
                 Outcome::Done
             }
             Err(refusal) => {
@@ -37,7 +40,11 @@ impl FtpSession {
 
     pub(super) fn open_passive(&mut self, extended: Option<Option<u8>>) -> Outcome {
         let local = self.ends.bound.ip();
-        let family: &'static [u8] = if self.ends.local.is_ipv4() { &[1] } else { &[2] };
+        let family: &'static [u8] = if self.ends.local.is_ipv4() {
+            &[1]
+        } else {
+            &[2]
+        };
         let fits = match extended {
             // 227 has room for IPv4 only.
             None => self.ends.local.is_ipv4(),
@@ -55,14 +62,22 @@ impl FtpSession {
                 self.data = DataPath::Passive(listener);
                 self.listens_until = clock::now() + self.settings.data.accept_timeout;
                 let address = match extended {
-                    None => self.settings.data.advertised.for_client(self.ends.peer.ip(), self.ends.local.ip()),
+                    None => self
+                        .settings
+                        .data
+                        .advertised
+                        .for_client(self.ends.peer.ip(), self.ends.local.ip()),
                     Some(_) => self.ends.local.ip(),
                 };
                 Outcome::Passive(SocketAddr::new(address, port))
             }
             Ok(None) => {
                 let range = &self.settings.data.passive_ports;
-                let cause = format!("no port of {}-{} is free (data.passive_ports)", range.start(), range.end());
+                let cause = format!(
+                    "no port of {}-{} is free (data.passive_ports)",
+                    range.start(),
+                    range.end()
+                );
                 self.tell(&Event::DataConnection { cause: &cause });
                 Outcome::DataRefused(DataRefusal::NoPort)
             }
@@ -81,7 +96,9 @@ impl FtpSession {
 
     /// DAT-11: a listener that was not used in time frees its port, unless the client waits on it.
     pub(crate) fn close_stale_listener(&mut self, now: Instant) {
-        let DataPath::Passive(listener) = &self.data else { return };
+        let DataPath::Passive(listener) = &self.data else {
+            return;
+        };
         if now < self.listens_until {
             return;
         }
@@ -101,7 +118,12 @@ impl FtpSession {
                 format!("{octets} octets were asked for, {} are free", space.free),
             )),
             Ok(_) => Ok(Outcome::Done),
-            Err(error) if matches!(error.kind, ErrorKind::Unsupported | ErrorKind::Denied | ErrorKind::NotFound) => {
+            Err(error)
+                if matches!(
+                    error.kind,
+                    ErrorKind::Unsupported | ErrorKind::Denied | ErrorKind::NotFound
+                ) =>
+            {
                 Ok(Outcome::Superfluous)
             }
             Err(error) => Err(self.refused(&error, b"")),
@@ -115,7 +137,11 @@ impl FtpSession {
                 return replies::refused_because(
                     Reason::BadArgument,
                     b"",
-                    format!("from {} to {} seconds", SHORTEST_IDLE.as_secs(), self.settings.idle_max.as_secs()),
+                    format!(
+                        "from {} to {} seconds",
+                        SHORTEST_IDLE.as_secs(),
+                        self.settings.idle_max.as_secs()
+                    ),
                 );
             }
             self.idle_limit = asked;

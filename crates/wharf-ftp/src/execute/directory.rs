@@ -6,7 +6,10 @@ use wharf_engine::{
     Abort,
     events::{Event, FileChange},
 };
-use wharf_proto::ftp::{Pathname, server::{Finished, Outcome, Reason}};
+use wharf_proto::ftp::{
+    Pathname,
+    server::{Finished, Outcome, Reason},
+};
 use wharf_vfs::VirtualPath;
 
 use crate::{
@@ -37,8 +40,15 @@ impl FtpSession {
         Ok(Outcome::Path(self.directory.as_bytes().to_vec()))
     }
 
-    async fn enter_directory(&mut self, path: VirtualPath, name: &[u8]) -> Result<Outcome, Outcome> {
-        self.view()?.enter(&path).await.map_err(|error| self.refused(&error, name))?;
+    async fn enter_directory(
+        &mut self,
+        path: VirtualPath,
+        name: &[u8],
+    ) -> Result<Outcome, Outcome> {
+        self.view()?
+            .enter(&path)
+            .await
+            .map_err(|error| self.refused(&error, name))?;
         self.directory = path;
         Ok(Outcome::Done)
     }
@@ -82,7 +92,11 @@ impl FtpSession {
     pub(super) fn rename(&self, from: Pathname, to: Pathname) -> Result<Reaction, Outcome> {
         let (source, target) = (self.resolve(&from)?, self.resolve(&to)?);
         let user = self.user()?;
-        let (view, origin, engine) = (user.view().clone(), user.origin(), Arc::clone(self.engine()));
+        let (view, origin, engine) = (
+            user.view().clone(),
+            user.origin(),
+            Arc::clone(self.engine()),
+        );
         let abort = Arc::new(Abort::default());
         let asked = Arc::clone(&abort);
         let work = async move {
@@ -94,7 +108,9 @@ impl FtpSession {
                 }
                 Some(Err(error)) => {
                     if let Some(cause) = replies::for_the_log(&error) {
-                        engine.bus.emit(&origin, &Event::VolumeFailed { cause: &cause });
+                        engine
+                            .bus
+                            .emit(&origin, &Event::VolumeFailed { cause: &cause });
                     }
                     // The name at fault is the target's unless the source has gone.
                     let name = if error.path == source { &from } else { &to };
@@ -115,7 +131,11 @@ impl FtpSession {
     /// A name that must be given.
     pub(super) fn required(&self, name: &Pathname) -> Result<VirtualPath, Outcome> {
         if name.is_empty() {
-            return Err(replies::refused_because(Reason::BadArgument, b"", "a name is missing"));
+            return Err(replies::refused_because(
+                Reason::BadArgument,
+                b"",
+                "a name is missing",
+            ));
         }
         self.resolve(name)
     }

@@ -12,25 +12,46 @@ use wharf_vfs::{AttributeChange, ErrorKind, FileRef, Links, Timestamp};
 use crate::{replies, session::FtpSession};
 
 impl FtpSession {
-    pub(super) async fn size(&self, name: &Pathname, representation: Representation) -> Result<Outcome, Outcome> {
+    pub(super) async fn size(
+        &self,
+        name: &Pathname,
+        representation: Representation,
+    ) -> Result<Outcome, Outcome> {
         let path = self.resolve(name)?;
         let view = self.view()?;
-        let metadata = view.metadata(&path, Links::Follow).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+        let metadata = view
+            .metadata(&path, Links::Follow)
+            .await
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
         if !metadata.is_file() {
-            let reason = if metadata.is_directory() { Reason::IsADirectory } else { Reason::Denied };
-            return Err(replies::refused_because(reason, name.as_bytes(), "not a regular file"));
+            let reason = if metadata.is_directory() {
+                Reason::IsADirectory
+            } else {
+                Reason::Denied
+            };
+            return Err(replies::refused_because(
+                reason,
+                name.as_bytes(),
+                "not a regular file",
+            ));
         }
         match representation {
             Representation::Image => Ok(Outcome::Number(metadata.size)),
-            Representation::Ascii if metadata.size > self.settings.ascii_size_max => Err(replies::refused_because(
-                Reason::TooLarge,
-                name.as_bytes(),
-                "too large to count its size in TYPE A; use TYPE I",
-            )),
+            Representation::Ascii if metadata.size > self.settings.ascii_size_max => {
+                Err(replies::refused_because(
+                    Reason::TooLarge,
+                    name.as_bytes(),
+                    "too large to count its size in TYPE A; use TYPE I",
+                ))
+            }
             Representation::Ascii => {
-                let (file, metadata) =
-                    view.open_read(&path).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
-                let size = ascii_size(&file, metadata.size).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+                let (file, metadata) = view
+                    .open_read(&path)
+                    .await
+                    .map_err(|error| self.refused(&error, name.as_bytes()))?;
+                let size = ascii_size(&file, metadata.size)
+                    .await
+                    .map_err(|error| self.refused(&error, name.as_bytes()))?;
                 Ok(Outcome::Number(size))
             }
         }
@@ -60,20 +81,39 @@ impl FtpSession {
         self.set_modification_time(name, time).await
     }
 
-    pub(super) async fn set_modification_time(&self, name: &Pathname, time: FtpTime) -> Result<Outcome, Outcome> {
+    pub(super) async fn set_modification_time(
+        &self,
+        name: &Pathname,
+        time: FtpTime,
+    ) -> Result<Outcome, Outcome> {
         let path = self.required(name)?;
         self.check_somebody(name.as_bytes())?;
-        let modified = Timestamp { seconds: time.seconds(), nanoseconds: time.nanoseconds() };
-        let change = AttributeChange { modified: Some(modified), ..AttributeChange::default() };
+        let modified = Timestamp {
+            seconds: time.seconds(),
+            nanoseconds: time.nanoseconds(),
+        };
+        let change = AttributeChange {
+            modified: Some(modified),
+            ..AttributeChange::default()
+        };
         let view = self.view()?;
-        view.set_attributes(&path, change).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+        view.set_attributes(&path, change)
+            .await
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
         self.changed(FileChange::Attributes(path.as_bytes()));
         // As stored: the volume may keep whole seconds only.
-        let metadata = view.metadata(&path, Links::Follow).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+        let metadata = view
+            .metadata(&path, Links::Follow)
+            .await
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
         Ok(Outcome::Time(ftp_time(metadata.modified)))
     }
 
-    pub(super) async fn change_mode(&self, name: &Pathname, mode: ModeChange) -> Result<Outcome, Outcome> {
+    pub(super) async fn change_mode(
+        &self,
+        name: &Pathname,
+        mode: ModeChange,
+    ) -> Result<Outcome, Outcome> {
         /// Set-id and sticky bits are never set by a client.
         const ALLOWED: u32 = 0o777;
         let path = self.required(name)?;
@@ -82,13 +122,20 @@ impl FtpSession {
         let bits = match mode {
             ModeChange::Set(bits) => bits,
             ModeChange::Adjust { keep, set } => {
-                let metadata =
-                    view.metadata(&path, Links::Follow).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+                let metadata = view
+                    .metadata(&path, Links::Follow)
+                    .await
+                    .map_err(|error| self.refused(&error, name.as_bytes()))?;
                 metadata.mode & keep | set
             }
         };
-        let change = AttributeChange { mode: Some(bits & ALLOWED), ..AttributeChange::default() };
-        view.set_attributes(&path, change).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+        let change = AttributeChange {
+            mode: Some(bits & ALLOWED),
+            ..AttributeChange::default()
+        };
+        view.set_attributes(&path, change)
+            .await
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
         self.changed(FileChange::Attributes(path.as_bytes()));
         Ok(Outcome::Done)
     }

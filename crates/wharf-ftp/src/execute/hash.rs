@@ -29,18 +29,37 @@ impl FtpSession {
         let path = self.required(name)?;
         let user = self.user()?;
         let view = user.view();
-        view.authorize(Right::Hash, &path, Operation::Read).map_err(|error| self.refused(&error, name.as_bytes()))?;
-        let (file, metadata) = view.open_read(&path).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
+        view.authorize(Right::Hash, &path, Operation::Read)
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
+        let (file, metadata) = view
+            .open_read(&path)
+            .await
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
         let end = end.unwrap_or(metadata.size);
         if start > metadata.size || end > metadata.size || start > end {
-            let detail = format!("the range lies outside the file of {} octets", metadata.size);
-            return Err(replies::refused_because(Reason::TooLarge, name.as_bytes(), detail));
+            let detail = format!(
+                "the range lies outside the file of {} octets",
+                metadata.size
+            );
+            return Err(replies::refused_because(
+                Reason::TooLarge,
+                name.as_bytes(),
+                detail,
+            ));
         }
         let anonymous = user.account().account.is_anonymous();
-        let most = if anonymous { self.settings.hash_max_bytes.min(ANONYMOUS_MAX) } else { self.settings.hash_max_bytes };
+        let most = if anonymous {
+            self.settings.hash_max_bytes.min(ANONYMOUS_MAX)
+        } else {
+            self.settings.hash_max_bytes
+        };
         if end - start > most {
             let detail = format!("more than {most} octets (hash.max_bytes)");
-            return Err(replies::refused_because(Reason::TooLarge, name.as_bytes(), detail));
+            return Err(replies::refused_because(
+                Reason::TooLarge,
+                name.as_bytes(),
+                detail,
+            ));
         }
         let algorithm = match algorithm {
             HashAlgorithm::Sha256 => Algorithm::Sha256,
@@ -54,18 +73,31 @@ impl FtpSession {
         let (engine, origin) = (Arc::clone(self.engine()), user.origin());
         let name = name.as_bytes().to_vec();
         let work = async move {
-            match asked.or(checksum::of_file(&file, algorithm, start, end, &counted)).await {
+            match asked
+                .or(checksum::of_file(&file, algorithm, start, end, &counted))
+                .await
+            {
                 Some(Ok(hex)) => Outcome::Digest { hex, start, end },
                 Some(Err(wharf_transfer::Error::Store(error))) => {
                     if let Some(cause) = replies::for_the_log(&error) {
-                        engine.bus.emit(&origin, &Event::VolumeFailed { cause: &cause });
+                        engine
+                            .bus
+                            .emit(&origin, &Event::VolumeFailed { cause: &cause });
                     }
                     replies::refused(&error, &name)
                 }
-                Some(Err(error)) => replies::refused_because(Reason::Broken, &name, error.to_string()),
+                Some(Err(error)) => {
+                    replies::refused_because(Reason::Broken, &name, error.to_string())
+                }
                 None => Outcome::Finished(Finished::Aborted),
             }
         };
-        Ok(Reaction::Working(Running { work: Box::pin(work), abort, meter, started: clock::now(), short: false }))
+        Ok(Reaction::Working(Running {
+            work: Box::pin(work),
+            abort,
+            meter,
+            started: clock::now(),
+            short: false,
+        }))
     }
 }

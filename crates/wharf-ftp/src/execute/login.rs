@@ -20,10 +20,15 @@ impl FtpSession {
         } else {
             Credential::password(user, password)
         };
-        let failure = match session.log_in(&credential, clock::now(), clock::unix_now()).await {
+        let failure = match session
+            .log_in(&credential, clock::now(), clock::unix_now())
+            .await
+        {
             Ok(session) => {
                 self.enter(session);
-                return Outcome::LoggedIn { message: String::new() };
+                return Outcome::LoggedIn {
+                    message: String::new(),
+                };
             }
             Err(failure) => failure,
         };

@@ -38,7 +38,9 @@ impl FtpSession {
     /// Does what may wait.
     pub(crate) async fn act(&mut self, action: Action) -> Reaction {
         let done = match action {
-            Action::Authenticate { user, password } => Ok(self.authenticate(user, password).await.into()),
+            Action::Authenticate { user, password } => {
+                Ok(self.authenticate(user, password).await.into())
+            }
             Action::ChangeDirectory(name) => over(self.change_directory(&name).await),
             Action::ParentDirectory => over(self.parent_directory().await),
             Action::CurrentDirectory => over(self.current_directory().await),
@@ -48,21 +50,42 @@ impl FtpSession {
             Action::RenameFrom(name) => over(self.rename_from(&name).await),
             Action::Rename { from, to } => self.rename(from, to),
             Action::Facts { path, facts } => over(self.facts(&path, facts).await),
-            Action::Size { path, representation } => over(self.size(&path, representation).await),
+            Action::Size {
+                path,
+                representation,
+            } => over(self.size(&path, representation).await),
             Action::ModificationTime(name) => over(self.modification_time(&name).await),
             Action::ModificationTimeOrSet { whole, time, path } => {
                 over(self.modification_time_or_set(&whole, time, &path).await)
             }
-            Action::SetModificationTime { path, time } => over(self.set_modification_time(&path, time).await),
+            Action::SetModificationTime { path, time } => {
+                over(self.set_modification_time(&path, time).await)
+            }
             Action::ChangeMode { path, mode } => over(self.change_mode(&path, mode).await),
             Action::Allocate { octets } => over(self.allocate(octets).await),
-            Action::Hash { path, algorithm, start, end } => self.hash(&path, algorithm, start, end).await,
+            Action::Hash {
+                path,
+                algorithm,
+                start,
+                end,
+            } => self.hash(&path, algorithm, start, end).await,
             Action::StatPath { path, options } => over(self.stat_path(&path, options).await),
-            Action::List { path, style, options } => self.list(&path, style, options).await,
-            Action::Retrieve { path, offset, representation } => self.retrieve(&path, offset, representation).await,
-            Action::Store { path, placement, representation, announced } => {
-                self.store(path, placement, representation, announced).await
-            }
+            Action::List {
+                path,
+                style,
+                options,
+            } => self.list(&path, style, options).await,
+            Action::Retrieve {
+                path,
+                offset,
+                representation,
+            } => self.retrieve(&path, offset, representation).await,
+            Action::Store {
+                path,
+                placement,
+                representation,
+                announced,
+            } => self.store(path, placement, representation, announced).await,
             // An action that is added to the machine gets its arm here; until then it is refused.
             _ => Err(replies::refused_because(Reason::Unsupported, b"", "")),
         };

@@ -5,10 +5,7 @@
 
 use std::sync::Arc;
 
-use wharf_engine::{
-    TransferOutcome, Transfers,
-    events::Event,
-};
+use wharf_engine::{TransferOutcome, Transfers, events::Event};
 use wharf_proto::ftp::{
     Pathname, ascii,
     server::{DataRefusal, Finished, Outcome, Placement, Reason, Representation, Started},
@@ -41,7 +38,10 @@ impl DataSetUp {
         match transfers.abort.or(connecting).await {
             Some(Ok(stream)) => Ok(stream),
             Some(Err(cause)) => {
-                transfers.engine.bus.emit(&transfers.origin, &Event::DataConnection { cause: &cause });
+                transfers
+                    .engine
+                    .bus
+                    .emit(&transfers.origin, &Event::DataConnection { cause: &cause });
                 Err(Finished::NoConnection(cause))
             }
             None => Err(Finished::Aborted),
@@ -53,14 +53,24 @@ impl FtpSession {
     /// Takes the data set-up for a transfer that will begin now.
     pub(super) fn take_data(&mut self) -> DataSetUp {
         // An active target serves one transfer, as a listener does (DAT-01).
-        DataSetUp { path: std::mem::take(&mut self.data), ends: self.ends, settings: Arc::clone(&self.settings) }
+        DataSetUp {
+            path: std::mem::take(&mut self.data),
+            ends: self.ends,
+            settings: Arc::clone(&self.settings),
+        }
     }
 
     /// Whether a transfer could connect at all; asked before anything is opened.
     pub(super) fn check_data(&self) -> Result<(), Outcome> {
         let is_set_up = !matches!(self.data, DataPath::None);
-        let has_default = self.settings.data.default_port && self.settings.data.active && self.ends.peer.port() >= 1024;
-        if is_set_up || has_default { Ok(()) } else { Err(Outcome::DataRefused(DataRefusal::NotSetUp)) }
+        let has_default = self.settings.data.default_port
+            && self.settings.data.active
+            && self.ends.peer.port() >= 1024;
+        if is_set_up || has_default {
+            Ok(())
+        } else {
+            Err(Outcome::DataRefused(DataRefusal::NotSetUp))
+        }
     }
 
     pub(super) async fn retrieve(
@@ -79,39 +89,80 @@ impl FtpSession {
                 if offset > size {
                     return Err(beyond(name, offset, size));
                 }
-                (Source { file, offset, length: size - offset }, None, Some(size - offset))
+                (
+                    Source {
+                        file,
+                        offset,
+                        length: size - offset,
+                    },
+                    None,
+                    Some(size - offset),
+                )
             }
             Representation::Ascii => {
                 let failed = |error: &_| self.refused(error, name.as_bytes());
-                let position = locate(&file, size, offset).await.map_err(|error| failed(&error))?;
+                let position = locate(&file, size, offset)
+                    .await
+                    .map_err(|error| failed(&error))?;
                 let position = position.ok_or_else(|| beyond(name, offset, size))?;
                 let octets = if size <= self.settings.ascii_size_max {
-                    let whole = ascii_size(&file, size).await.map_err(|error| failed(&error))?;
+                    let whole = ascii_size(&file, size)
+                        .await
+                        .map_err(|error| failed(&error))?;
                     Some(whole.saturating_sub(offset))
                 } else {
                     None
                 };
-                let encoder: Box<dyn Transform> = Box::new(Encoder { half_line_end: position.inside_line_end });
+                let encoder: Box<dyn Transform> = Box::new(Encoder {
+                    half_line_end: position.inside_line_end,
+                });
                 let start = position.offset;
-                (Source { file, offset: start, length: size.saturating_sub(start) }, Some(encoder), octets)
+                (
+                    Source {
+                        file,
+                        offset: start,
+                        length: size.saturating_sub(start),
+                    },
+                    Some(encoder),
+                    octets,
+                )
             }
         };
         let transfers = self.transfers()?;
         let data = self.take_data();
         let shown = name.as_bytes().to_vec();
-        let (abort, meter, started) = (Arc::clone(&transfers.abort), Arc::clone(&transfers.meter), transfers.started);
+        let (abort, meter, started) = (
+            Arc::clone(&transfers.abort),
+            Arc::clone(&transfers.meter),
+            transfers.started,
+        );
         let work = async move {
             let finished = match data.connect(&transfers).await {
-                Ok(stream) => {
-                    finished(transfers.download(source, stream, transform, path.as_bytes()).await, &shown)
-                }
+                Ok(stream) => finished(
+                    transfers
+                        .download(source, stream, transform, path.as_bytes())
+                        .await,
+                    &shown,
+                ),
                 Err(finished) => finished,
             };
             Outcome::Finished(finished)
         };
         let short = octets.is_some_and(|octets| octets <= SHORT);
-        let begun = Outcome::Started(Started { name: name.as_bytes().to_vec(), size: octets });
-        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started, short }))
+        let begun = Outcome::Started(Started {
+            name: name.as_bytes().to_vec(),
+            size: octets,
+        });
+        Ok(Reaction::Begun(
+            begun,
+            Running {
+                work: Box::pin(work),
+                abort,
+                meter,
+                started,
+                short,
+            },
+        ))
     }
 
     pub(super) async fn store(
@@ -148,8 +199,15 @@ impl FtpSession {
             }
         };
         let data = self.take_data();
-        let begun = Outcome::Started(Started { name: shown.clone(), size: None });
-        let (abort, meter, started) = (Arc::clone(&transfers.abort), Arc::clone(&transfers.meter), transfers.started);
+        let begun = Outcome::Started(Started {
+            name: shown.clone(),
+            size: None,
+        });
+        let (abort, meter, started) = (
+            Arc::clone(&transfers.abort),
+            Arc::clone(&transfers.meter),
+            transfers.started,
+        );
         let work = async move {
             let stream = match data.connect(&transfers).await {
                 Ok(stream) => stream,
@@ -159,17 +217,40 @@ impl FtpSession {
                 }
             };
             let target = upload.target().clone();
-            let outcome =
-                transfers.upload(upload, stream, transform, announced, u64::MAX, target.as_bytes()).await;
+            let outcome = transfers
+                .upload(
+                    upload,
+                    stream,
+                    transform,
+                    announced,
+                    u64::MAX,
+                    target.as_bytes(),
+                )
+                .await;
             Outcome::Finished(finished(outcome, &shown))
         };
-        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started, short: false }))
+        Ok(Reaction::Begun(
+            begun,
+            Running {
+                work: Box::pin(work),
+                abort,
+                meter,
+                started,
+                short: false,
+            },
+        ))
     }
 
     /// Where an upload goes.
-    fn placed(&self, name: &Pathname, placement: Placement) -> Result<(VirtualPath, UploadMode), Outcome> {
+    fn placed(
+        &self,
+        name: &Pathname,
+        placement: Placement,
+    ) -> Result<(VirtualPath, UploadMode), Outcome> {
         match placement {
-            Placement::Replace | Placement::ResumeAt(0) => Ok((self.required(name)?, UploadMode::Replace)),
+            Placement::Replace | Placement::ResumeAt(0) => {
+                Ok((self.required(name)?, UploadMode::Replace))
+            }
             Placement::ResumeAt(marker) => Ok((self.required(name)?, UploadMode::ResumeAt(marker))),
             Placement::Append => Ok((self.required(name)?, UploadMode::Append)),
             Placement::Unique if name.is_empty() => {
@@ -179,7 +260,12 @@ impl FtpSession {
                 // A hint with a path keeps its directory.
                 let whole = self.resolve(name)?;
                 let directory = whole.parent().unwrap_or_else(VirtualPath::root);
-                Ok((directory, UploadMode::Unique { hint: whole.name().map(<[u8]>::to_vec) }))
+                Ok((
+                    directory,
+                    UploadMode::Unique {
+                        hint: whole.name().map(<[u8]>::to_vec),
+                    },
+                ))
             }
         }
     }
@@ -187,17 +273,26 @@ impl FtpSession {
     /// DAT-30: a name that is a directory's is refused before the 150, not when the upload is over.
     async fn check_no_directory(&self, path: &VirtualPath, name: &Pathname) -> Result<(), Outcome> {
         match self.view()?.metadata(path, Links::NoFollow).await {
-            Ok(metadata) if metadata.is_directory() => {
-                Err(replies::refused_because(Reason::IsADirectory, name.as_bytes(), ""))
-            }
+            Ok(metadata) if metadata.is_directory() => Err(replies::refused_because(
+                Reason::IsADirectory,
+                name.as_bytes(),
+                "",
+            )),
             // Whoever may not look learns it from the upload itself.
             _ => Ok(()),
         }
     }
 
     /// A file that was announced and cannot fit is refused before its first octet.
-    async fn check_room(&self, path: &VirtualPath, announced: Option<u64>, name: &Pathname) -> Result<(), Outcome> {
-        let Some(octets) = announced else { return Ok(()) };
+    async fn check_room(
+        &self,
+        path: &VirtualPath,
+        announced: Option<u64>,
+        name: &Pathname,
+    ) -> Result<(), Outcome> {
+        let Some(octets) = announced else {
+            return Ok(());
+        };
         let directory = path.parent().unwrap_or_else(VirtualPath::root);
         match self.view()?.space(&directory).await {
             Ok(space) if octets > space.free => Err(replies::refused_because(
@@ -232,7 +327,9 @@ impl FtpSession {
         let start = match representation {
             Representation::Image => Ok((marker <= size).then_some(marker)),
             Representation::Ascii => locate(&file, size, marker).await.map(|position| {
-                position.filter(|position| !position.inside_line_end).map(|position| position.offset)
+                position
+                    .filter(|position| !position.inside_line_end)
+                    .map(|position| position.offset)
             }),
         };
         match start {
@@ -267,21 +364,31 @@ fn beyond(name: &Pathname, marker: u64, size: u64) -> Outcome {
 fn beside(hint: &Pathname, target: &VirtualPath) -> Vec<u8> {
     let chosen = target.name().unwrap_or_default();
     let hint = hint.as_bytes();
-    let directory = hint.iter().rposition(|byte| *byte == b'/').and_then(|slash| hint.get(..=slash));
+    let directory = hint
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .and_then(|slash| hint.get(..=slash));
     [directory.unwrap_or_default(), chosen].concat()
 }
 
 /// How a transfer ended, in the machine's words.
 fn finished(outcome: TransferOutcome, name: &[u8]) -> Finished {
     match outcome {
-        TransferOutcome::Complete(octets) => Finished::Complete { octets, note: String::new() },
+        TransferOutcome::Complete(octets) => Finished::Complete {
+            octets,
+            note: String::new(),
+        },
         TransferOutcome::Aborted => Finished::Aborted,
         TransferOutcome::Failed(error) => replies::finished(&error, name),
     }
 }
 
 /// Where a marker of TYPE A lies in a file.
-async fn locate(file: &FileRef, size: u64, marker: u64) -> Result<Option<ascii::Position>, wharf_vfs::Error> {
+async fn locate(
+    file: &FileRef,
+    size: u64,
+    marker: u64,
+) -> Result<Option<ascii::Position>, wharf_vfs::Error> {
     let mut locator = ascii::Locator::new(marker);
     if marker == 0 {
         return Ok(locator.advance(b""));

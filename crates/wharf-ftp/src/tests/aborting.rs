@@ -48,7 +48,10 @@ async fn dat_61_abor_while_waiting_for_the_client_ends_the_wait() {
         client.ask(command, 150).await;
         client.ask("ABOR", 426).await;
         client.expect(226).await;
-        assert!(TcpStream::connect(address).await.is_err(), "the listener of {command} is closed");
+        assert!(
+            TcpStream::connect(address).await.is_err(),
+            "the listener of {command} is closed"
+        );
     }
     // Nothing was sent, so nothing stays; APPE writes in place and made its file.
     assert_eq!(client.list("NLST").await, ["big", "disk", "new", "small"]);
@@ -70,15 +73,26 @@ async fn dat_66_abor_in_an_upload_keeps_the_part_only_where_nothing_stood() {
             client.ask("ABOR", 426).await;
             client.expect(226).await;
         }
-        assert_eq!(client.fetch(&format!("RETR {place}old")).await, b"as it was");
-        assert_eq!(client.fetch(&format!("RETR {place}new")).await, pattern(300_000));
+        assert_eq!(
+            client.fetch(&format!("RETR {place}old")).await,
+            b"as it was"
+        );
+        assert_eq!(
+            client.fetch(&format!("RETR {place}new")).await,
+            pattern(300_000)
+        );
         let mut data = client.passive().await;
         client.ask("REST 300000", 350).await;
         client.ask(&format!("STOR {place}new"), 150).await;
-        soon(data.write_all(&pattern(300_100)[300_000..])).await.unwrap();
+        soon(data.write_all(&pattern(300_100)[300_000..]))
+            .await
+            .unwrap();
         drop(data);
         client.expect(226).await;
-        assert_eq!(client.fetch(&format!("RETR {place}new")).await, pattern(300_100));
+        assert_eq!(
+            client.fetch(&format!("RETR {place}new")).await,
+            pattern(300_100)
+        );
     }
 }
 
@@ -112,7 +126,9 @@ async fn dat_63_abor_at_rest_closes_the_listener() {
 async fn rpl_31_abor_in_the_same_segment_means_the_transfer_before_it() {
     let (_house, mut client) = house_with_big_files().await;
     let mut data = client.passive().await;
-    client.send("NOOP\r\nRETR big\r\nSYST\r\nABOR\r\nPWD\r\n").await;
+    client
+        .send("NOOP\r\nRETR big\r\nSYST\r\nABOR\r\nPWD\r\n")
+        .await;
     for code in [200, 150, 426, 226, 215, 257] {
         client.expect(code).await;
     }
@@ -150,7 +166,11 @@ async fn rpl_12_abor_is_heard_with_telnet_bytes_and_urgent_data() {
         let _data = client.passive().await;
         client.ask("RETR big", 150).await;
         for (bytes, urgent) in form {
-            if *urgent { client.send_urgent(bytes).await } else { client.send(bytes).await }
+            if *urgent {
+                client.send_urgent(bytes).await
+            } else {
+                client.send(bytes).await
+            }
         }
         client.expect(426).await;
         client.expect(226).await;
@@ -227,7 +247,13 @@ async fn stat_in_a_transfer_tells_the_octets_and_other_commands_wait() {
     let (_house, mut client) = house_with_big_files().await;
     let address = client.passive_address().await;
     client.ask("STOR slow", 150).await;
-    assert!(client.ask("STAT", 211).await.text.contains("Transfer running: 0 octets"));
+    assert!(
+        client
+            .ask("STAT", 211)
+            .await
+            .text
+            .contains("Transfer running: 0 octets")
+    );
     let mut data = soon(TcpStream::connect(address)).await.unwrap();
     soon(data.write_all(b"12345")).await.unwrap();
     client.await_octets(5).await;
@@ -237,5 +263,8 @@ async fn stat_in_a_transfer_tells_the_octets_and_other_commands_wait() {
     client.expect(226).await;
     client.expect(257).await;
     let status = client.ask("STAT", 211).await.text;
-    assert!(!status.contains("Transfer running") && status.contains("Last transfer: 5 bytes"), "{status}");
+    assert!(
+        !status.contains("Transfer running") && status.contains("Last transfer: 5 bytes"),
+        "{status}"
+    );
 }

@@ -45,7 +45,15 @@ async fn house_with_a_tree() -> House {
 async fn everything(house: &House) -> Vec<String> {
     let mut client = Client::login(house, "anna").await;
     let mut all = Vec::new();
-    for directory in ["/", "/dir", "/empty", "/disk", "/disk/dir", "/disk/empty", "/small"] {
+    for directory in [
+        "/",
+        "/dir",
+        "/empty",
+        "/disk",
+        "/disk/dir",
+        "/disk/empty",
+        "/small",
+    ] {
         let mut lines = client.list(&format!("MLSD {directory}")).await;
         lines.sort();
         all.extend(lines);
@@ -67,7 +75,10 @@ async fn cve_2017_15906_a_read_only_account_changes_nothing_by_any_verb() {
             assert!(matches!(reply.code, 550 | 553), "{command}: {reply:?}");
             rita.ask(&format!("REST {}", 3), 350).await;
             let reply = rita.say(&form.replace("{}", place)).await;
-            assert!(matches!(reply.code, 550 | 553 | 554), "REST 3, {command}: {reply:?}");
+            assert!(
+                matches!(reply.code, 550 | 553 | 554),
+                "REST 3, {command}: {reply:?}"
+            );
         }
         // Nothing was remembered of a refused RNFR.
         rita.ask("RNTO other", 503).await;
@@ -75,7 +86,14 @@ async fn cve_2017_15906_a_read_only_account_changes_nothing_by_any_verb() {
     assert_eq!(everything(&house).await, before);
     assert_eq!(rita.fetch("RETR disk/file").await, b"content");
     for event in ["Changed", "Transfer Upload"] {
-        assert_eq!(house.events(event).iter().filter(|event| event.contains("rita")).count(), 0);
+        assert_eq!(
+            house
+                .events(event)
+                .iter()
+                .filter(|event| event.contains("rita"))
+                .count(),
+            0
+        );
     }
 }
 
@@ -89,7 +107,9 @@ async fn append_and_times_open_appe_and_mfmt_and_nothing_else() {
             let command = form.replace("{}", place);
             tim.passive_address().await;
             let reply = tim.say(&command).await;
-            let sets_times = ["MFMT", "MDTM", "SITE UTIME"].iter().any(|verb| command.starts_with(verb));
+            let sets_times = ["MFMT", "MDTM", "SITE UTIME"]
+                .iter()
+                .any(|verb| command.starts_with(verb));
             let allowed = sets_times || command == format!("APPE {place}file");
             if command.starts_with("APPE") && allowed {
                 assert_eq!(reply.code, 150);
@@ -103,7 +123,10 @@ async fn append_and_times_open_appe_and_mfmt_and_nothing_else() {
         }
         // A restart inside the file needs `write`, at its end too.
         tim.ask("REST 7", 350).await;
-        assert!(matches!(tim.say(&format!("STOR {place}file")).await.code, 550 | 553));
+        assert!(matches!(
+            tim.say(&format!("STOR {place}file")).await.code,
+            550 | 553
+        ));
         assert_eq!(tim.give(&format!("APPE {place}file"), b"+").await.code, 226);
         assert_eq!(tim.fetch(&format!("RETR {place}file")).await, b"content+");
     }
@@ -111,7 +134,13 @@ async fn append_and_times_open_appe_and_mfmt_and_nothing_else() {
 
 async fn anonymous(house: &House) -> Client {
     let mut client = Client::connect(house).await;
-    assert!(client.ask("USER anonymous", 331).await.text.contains("e-mail"));
+    assert!(
+        client
+            .ask("USER anonymous", 331)
+            .await
+            .text
+            .contains("e-mail")
+    );
     client.ask("PASS guest@example.org", 230).await;
     client.ask("TYPE I", 200).await;
     client
@@ -176,7 +205,10 @@ async fn anon_02_a_drop_box_takes_new_files_and_shows_nothing() {
     ] {
         let reply = guest.say(command).await;
         // A pattern that matches nothing that may be seen is an empty listing.
-        assert!(matches!(reply.code, 550 | 553 | 552), "{command}: {reply:?}");
+        assert!(
+            matches!(reply.code, 550 | 553 | 552),
+            "{command}: {reply:?}"
+        );
     }
     drop(data);
     let mut keeper = Client::login(&house, "keeper").await;
@@ -200,7 +232,10 @@ async fn anon_02_an_aborted_upload_to_a_drop_box_leaves_nothing() {
     guest.expect(226).await;
     guest.store("incoming/half", b"whole").await;
     let mut keeper = Client::login(&house, "keeper").await;
-    assert_eq!(keeper.list("NLST -a incoming").await, ["incoming/half", "incoming/theirs"]);
+    assert_eq!(
+        keeper.list("NLST -a incoming").await,
+        ["incoming/half", "incoming/theirs"]
+    );
 }
 
 /// ANON-03: of SITE only HELP and IDLE, no foreign data connections, no long hashes.
@@ -214,7 +249,12 @@ async fn anon_03_site_is_help_and_idle() {
     guest.ask("SITE HELP", 214).await;
     guest.ask("SITE IDLE", 200).await;
     guest.ask("SITE IDLE 600", 200).await;
-    for command in ["UMASK", "UMASK 077", "CHMOD 600 pub/file", "UTIME 20200101000000 pub/file"] {
+    for command in [
+        "UMASK",
+        "UMASK 077",
+        "CHMOD 600 pub/file",
+        "UTIME 20200101000000 pub/file",
+    ] {
         let reply = guest.say(&format!("SITE {command}")).await;
         assert!(matches!(reply.code, 500 | 550), "{command}: {reply:?}");
     }
@@ -250,7 +290,10 @@ async fn dat_93_facts_and_modes_show_what_the_account_may() {
     let house = house_with_a_drop_box().await;
     let mut guest = anonymous(&house).await;
     let lines = guest.list("MLSD").await;
-    let line = lines.iter().find(|line| line.ends_with(" incoming")).unwrap();
+    let line = lines
+        .iter()
+        .find(|line| line.ends_with(" incoming"))
+        .unwrap();
     assert!(line.contains("perm=ce;"), "{line}");
 }
 

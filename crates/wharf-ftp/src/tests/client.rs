@@ -22,8 +22,14 @@ const HANGS_REALLY: Duration = Duration::from_secs(120);
 
 /// Waits for what must come soon.
 pub(super) async fn soon<T>(work: impl Future<Output = T>) -> T {
-    let limit = if CLOCK_STANDS.get() { HANGS } else { HANGS_REALLY };
-    tokio::time::timeout(limit, work).await.expect("this must come soon")
+    let limit = if CLOCK_STANDS.get() {
+        HANGS
+    } else {
+        HANGS_REALLY
+    };
+    tokio::time::timeout(limit, work)
+        .await
+        .expect("this must come soon")
 }
 
 thread_local! {
@@ -67,7 +73,10 @@ impl Client {
 
     /// Connects and hears nothing yet.
     pub(super) async fn connect_silently(house: &House) -> Self {
-        Self { control: TcpStream::connect(house.address).await.unwrap(), received: Vec::new() }
+        Self {
+            control: TcpStream::connect(house.address).await.unwrap(),
+            received: Vec::new(),
+        }
     }
 
     /// Connects and logs in; binary from the start.
@@ -93,7 +102,9 @@ impl Client {
     pub(super) async fn send_urgent(&self, bytes: &[u8]) {
         let sent = self
             .control
-            .async_io(Interest::WRITABLE, || Ok(rustix::net::send(&self.control, bytes, SendFlags::OOB)?))
+            .async_io(Interest::WRITABLE, || {
+                Ok(rustix::net::send(&self.control, bytes, SendFlags::OOB)?)
+            })
             .await;
         assert_eq!(sent.unwrap(), bytes.len());
     }
@@ -113,9 +124,16 @@ impl Client {
                 _ => {}
             }
             let ends = is_last && number == code;
-            whole.push(if ends { line.get(4..).unwrap().to_owned() } else { line });
+            whole.push(if ends {
+                line.get(4..).unwrap().to_owned()
+            } else {
+                line
+            });
             if ends {
-                return Some(Reply { code: code.unwrap(), text: whole.join("\n") });
+                return Some(Reply {
+                    code: code.unwrap(),
+                    text: whole.join("\n"),
+                });
             }
         }
     }
@@ -176,10 +194,16 @@ impl Client {
     pub(super) async fn passive_address(&mut self) -> SocketAddr {
         let reply = self.ask("PASV", 227).await;
         let (_, numbers) = reply.text.split_once('(').unwrap();
-        let numbers: Vec<u8> =
-            numbers.trim_end_matches([')', '.']).split(',').map(|number| number.parse().unwrap()).collect();
+        let numbers: Vec<u8> = numbers
+            .trim_end_matches([')', '.'])
+            .split(',')
+            .map(|number| number.parse().unwrap())
+            .collect();
         let address = Ipv4Addr::new(numbers[0], numbers[1], numbers[2], numbers[3]);
-        SocketAddr::new(IpAddr::V4(address), u16::from(numbers[4]) << 8 | u16::from(numbers[5]))
+        SocketAddr::new(
+            IpAddr::V4(address),
+            u16::from(numbers[4]) << 8 | u16::from(numbers[5]),
+        )
     }
 
     /// PASV, and connects.
@@ -192,7 +216,8 @@ impl Client {
     pub(super) async fn active(&mut self) -> TcpListener {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        self.ask(&format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255), 200).await;
+        self.ask(&format!("PORT 127,0,0,1,{},{}", port >> 8, port & 255), 200)
+            .await;
         listener
     }
 
@@ -226,7 +251,10 @@ impl Client {
     pub(super) async fn await_octets(&mut self, octets: u64) {
         loop {
             let status = self.ask("STAT", 211).await.text;
-            let running = status.lines().find_map(|line| line.strip_prefix(" Transfer running: ")).unwrap();
+            let running = status
+                .lines()
+                .find_map(|line| line.strip_prefix(" Transfer running: "))
+                .unwrap();
             if running.split(' ').next().unwrap().parse::<u64>().unwrap() >= octets {
                 return;
             }
@@ -259,5 +287,7 @@ pub(super) fn reset(stream: TcpStream) {
 
 /// Octets in which every place can be told from the next.
 pub(super) fn pattern(length: usize) -> Vec<u8> {
-    (0..length).map(|index| u8::try_from((index * 7 + index / 251) % 251).unwrap()).collect()
+    (0..length)
+        .map(|index| u8::try_from((index * 7 + index / 251) % 251).unwrap())
+        .collect()
 }

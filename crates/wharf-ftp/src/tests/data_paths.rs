@@ -32,7 +32,14 @@ async fn connect_as_stranger(address: std::net::SocketAddr) -> TcpStream {
 async fn dat_11_a_refused_transfer_keeps_the_data_path() {
     let (_house, mut client) = house_with_a_file().await;
     let mut data = client.passive().await;
-    for refused in ["RETR missing", "LIST missing", "STOR small/none/x", "RETR small", "NLST missing", "MLSD file"] {
+    for refused in [
+        "RETR missing",
+        "LIST missing",
+        "STOR small/none/x",
+        "RETR small",
+        "NLST missing",
+        "MLSD file",
+    ] {
         assert!(client.say(refused).await.code >= 500, "{refused}");
     }
     client.ask("REST 8", 350).await;
@@ -102,7 +109,13 @@ async fn dat_01_an_active_target_serves_one_transfer() {
     assert_eq!(client.fetch("RETR new").await, b"from us");
     // Now it is RFC 959's default port, where this client does not listen.
     client.ask("RETR new", 150).await;
-    assert!(client.expect(425).await.text.contains("use PASV or PORT first"));
+    assert!(
+        client
+            .expect(425)
+            .await
+            .text
+            .contains("use PASV or PORT first")
+    );
 }
 
 #[tokio::test]
@@ -114,7 +127,11 @@ async fn without_a_default_port_an_unprepared_transfer_is_refused_before_the_150
     for command in ["LIST", "STOR x", "NLST", "MLSD"] {
         client.ask(command, 425).await;
     }
-    assert_eq!(client.list("NLST").await, ["disk", "small"], "STOR made nothing");
+    assert_eq!(
+        client.list("NLST").await,
+        ["disk", "small"],
+        "STOR made nothing"
+    );
 }
 
 #[tokio::test]
@@ -151,7 +168,10 @@ async fn the_425_of_a_refused_connection_names_the_target() {
     drop(listener);
     client.ask("RETR file", 150).await;
     let text = client.expect(425).await.text;
-    assert!(text.contains(&address.to_string()) && text.contains("passive mode"), "{text}");
+    assert!(
+        text.contains(&address.to_string()) && text.contains("passive mode"),
+        "{text}"
+    );
 }
 
 /// DAT-11: a listener that nobody uses is closed in time, unless the client waits on it already.
@@ -180,7 +200,12 @@ async fn dat_11_an_unused_listener_is_closed_in_time() {
 /// RFC 2428: over IPv6 there is no PASV and no PORT, but EPSV and EPRT.
 #[tokio::test]
 async fn rfc_2428_ipv6_has_epsv_and_eprt() {
-    let house = Plan { address: "::1".parse().unwrap(), ..Plan::default() }.open().await;
+    let house = Plan {
+        address: "::1".parse().unwrap(),
+        ..Plan::default()
+    }
+    .open()
+    .await;
     let mut client = Client::login(&house, "anna").await;
     assert!(client.ask("PASV", 522).await.text.contains("(2)"));
     client.ask("EPSV 1", 522).await;
@@ -188,7 +213,12 @@ async fn rfc_2428_ipv6_has_epsv_and_eprt() {
     client.ask("EPRT |1|127.0.0.1|4000|", 501).await;
     client.ask("EPRT |2|2001:db8::1|4000|", 501).await;
     let listener = TcpListener::bind("[::1]:0").await.unwrap();
-    client.ask(&format!("EPRT |2|::1|{}|", listener.local_addr().unwrap().port()), 200).await;
+    client
+        .ask(
+            &format!("EPRT |2|::1|{}|", listener.local_addr().unwrap().port()),
+            200,
+        )
+        .await;
     client.ask("STOR file", 150).await;
     let (mut data, _) = soon(listener.accept()).await.unwrap();
     data.write_all(b"content").await.unwrap();
@@ -216,7 +246,10 @@ async fn dat_15_data_may_come_before_the_command() {
     client.ask("RETR early", 150).await;
     assert_eq!(read_all(&mut data).await.unwrap(), b"early");
     client.expect(226).await;
-    assert!(TcpStream::connect(address).await.is_err(), "the listener closes behind one connection");
+    assert!(
+        TcpStream::connect(address).await.is_err(),
+        "the listener closes behind one connection"
+    );
 }
 
 /// CVE-1999-0351, ProFTPD 2272: a stranger gets nothing and does not end the wait, whether he comes
@@ -239,7 +272,10 @@ async fn cve_1999_0351_strangers_on_a_passive_port_get_nothing() {
         assert_eq!(read_all(&mut data).await.unwrap(), b"content");
         client.expect(226).await;
         for stranger in [&mut early, &mut late] {
-            assert!(read_all(stranger).await.unwrap_or_default().is_empty(), "{command}");
+            assert!(
+                read_all(stranger).await.unwrap_or_default().is_empty(),
+                "{command}"
+            );
         }
     }
     let address = client.passive_address().await;
@@ -248,7 +284,10 @@ async fn cve_1999_0351_strangers_on_a_passive_port_get_nothing() {
         drop(connect_as_stranger(address).await);
     }
     let text = client.expect(425).await.text;
-    assert!(text.contains("127.0.0.1") && text.contains(&address.port().to_string()), "{text}");
+    assert!(
+        text.contains("127.0.0.1") && text.contains(&address.port().to_string()),
+        "{text}"
+    );
 }
 
 /// DAT-18: with the right `fxp` a third host may fetch.

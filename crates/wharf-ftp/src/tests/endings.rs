@@ -67,7 +67,10 @@ async fn a_shorter_idle_limit_holds_at_once() {
     client.ask("SITE IDLE 300", 200).await;
     let before = now();
     client.expect(421).await;
-    assert!(now() - before < Duration::from_secs(310), "by the stopped clock");
+    assert!(
+        now() - before < Duration::from_secs(310),
+        "by the stopped clock"
+    );
 }
 
 /// RFC 959 REIN: the next login has its own time, and it is as short as the first one's.
@@ -81,7 +84,10 @@ async fn rein_starts_the_time_for_the_login_anew() {
     let before = now();
     assert!(client.expect(421).await.text.contains("60"));
     let took = now() - before;
-    assert!(took >= Duration::from_secs(59) && took < Duration::from_secs(70), "{took:?} by the stopped clock");
+    assert!(
+        took >= Duration::from_secs(59) && took < Duration::from_secs(70),
+        "{took:?} by the stopped clock"
+    );
 }
 
 /// RPL-40: the idle time stands while a transfer runs, and counts from its end.
@@ -102,7 +108,10 @@ async fn rpl_40_a_transfer_is_not_silence_but_what_follows_it_is() {
     let before = now();
     client.expect(421).await;
     let took = now() - before;
-    assert!(took >= Duration::from_secs(899) && took < Duration::from_secs(910), "{took:?} by the stopped clock");
+    assert!(
+        took >= Duration::from_secs(899) && took < Duration::from_secs(910),
+        "{took:?} by the stopped clock"
+    );
 }
 
 /// DAT-36: no octet for the stall time is 426; the session goes on.
@@ -194,16 +203,27 @@ async fn a_kick_is_heard_through_noise_and_silence() {
     let mut noisy = Client::login(&house, "anna").await;
     // More than the service reads before it lets others come to their turn.
     let line = format!("NOOP {}\r\n", "x".repeat(1000));
-    let sent = noisy.control.try_write(line.repeat(2000).as_bytes()).unwrap();
+    let sent = noisy
+        .control
+        .try_write(line.repeat(2000).as_bytes())
+        .unwrap();
     let commands = sent / line.len();
     assert!(commands > 1000, "{commands}");
     noisy.expect(200).await;
-    house.engine.registry.sessions().iter().for_each(|session| session.end(Ending::Now));
+    house
+        .engine
+        .registry
+        .sessions()
+        .iter()
+        .for_each(|session| session.end(Ending::Now));
     let mut answered = 1;
     while noisy.reply().await.code == 200 {
         answered += 1;
     }
-    assert!(answered < 900, "{answered} answers of {commands} before the 421");
+    assert!(
+        answered < 900,
+        "{answered} answers of {commands} before the 421"
+    );
     drop(noisy);
     house.emptied().await;
     let deaf = Client::login(&house, "anna").await;
@@ -221,7 +241,10 @@ async fn a_kick_is_heard_through_noise_and_silence() {
     let before = now();
     house.engine.registry.end_all(Ending::Now);
     house.emptied().await;
-    assert!(now() - before < Duration::from_secs(10), "by the stopped clock");
+    assert!(
+        now() - before < Duration::from_secs(10),
+        "by the stopped clock"
+    );
     drop(deaf);
 }
 
@@ -246,8 +269,14 @@ async fn dat_37_a_lost_control_connection_leaves_no_torn_file() {
         client.ask("QUIT", 221).await;
         house.emptied().await;
         let mut client = Client::login(&house, "anna").await;
-        assert_eq!(client.fetch(&format!("RETR {place}old")).await, b"as it was");
-        assert_eq!(client.fetch(&format!("RETR {place}new")).await, pattern(200_000));
+        assert_eq!(
+            client.fetch(&format!("RETR {place}old")).await,
+            b"as it was"
+        );
+        assert_eq!(
+            client.fetch(&format!("RETR {place}new")).await,
+            pattern(200_000)
+        );
         client.ask("QUIT", 221).await;
     }
     assert_eq!(house.disk_names(), ["new", "old"], "no temporary stays");
@@ -299,7 +328,9 @@ async fn leaving_at_any_step_of_an_upload_leaves_nothing_behind() {
                 data = Some(soon(TcpStream::connect(address.unwrap())).await.unwrap());
             }
             if step > 5 {
-                soon(data.as_mut().unwrap().write_all(&pattern(100_000))).await.unwrap();
+                soon(data.as_mut().unwrap().write_all(&pattern(100_000)))
+                    .await
+                    .unwrap();
             }
             if resets {
                 client.vanish();
@@ -314,7 +345,12 @@ async fn leaving_at_any_step_of_an_upload_leaves_nothing_behind() {
             }
             if step == 4 && !resets {
                 // It waits for a data connection that may still come; only time or a kick ends that.
-                house.engine.registry.sessions().iter().for_each(|session| session.end(Ending::Now));
+                house
+                    .engine
+                    .registry
+                    .sessions()
+                    .iter()
+                    .for_each(|session| session.end(Ending::Now));
             }
             house.emptied().await;
         }

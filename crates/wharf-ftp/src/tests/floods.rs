@@ -24,13 +24,16 @@ async fn rpl_32_thousands_of_commands_sent_ahead_are_answered_in_order() {
     soon(data.write_all(&pattern(1_000_000))).await.unwrap();
     drop(data);
     let mut heard = Vec::new();
-    let whole = "226 Transfer complete.\r\n".len() + 5000 * ("200 NOOP command successful.\r\n215 UNIX Type: L8\r\n".len());
+    let whole = "226 Transfer complete.\r\n".len()
+        + 5000 * ("200 NOOP command successful.\r\n215 UNIX Type: L8\r\n".len());
     while heard.len() < whole {
         let mut piece = [0; 4096];
         let count = soon(from.read(&mut piece)).await.unwrap();
         assert!(count > 0, "closed after {} octets", heard.len());
         heard.extend_from_slice(&piece[..count]);
-        if heard.len() > whole - 100 && String::from_utf8_lossy(&heard).matches("215 ").count() == 5000 {
+        if heard.len() > whole - 100
+            && String::from_utf8_lossy(&heard).matches("215 ").count() == 5000
+        {
             break;
         }
     }
@@ -76,7 +79,10 @@ async fn a_flood_of_stat_does_not_stall_the_transfer() {
         loop {
             let count = from.read(&mut piece).await.unwrap();
             tail.extend_from_slice(&piece[..count]);
-            if count == 0 || tail.windows(6).any(|six| six == b"\r\n226 ") || tail.starts_with(b"226 ") {
+            if count == 0
+                || tail.windows(6).any(|six| six == b"\r\n226 ")
+                || tail.starts_with(b"226 ")
+            {
                 return count > 0;
             }
             let keep = tail.len().saturating_sub(6);
@@ -92,7 +98,11 @@ async fn a_flood_of_stat_does_not_stall_the_transfer() {
 #[tokio::test]
 async fn noise_is_bounded() {
     let house = House::usual().await;
-    for noise in ["\r\n".repeat(30), "WHAT\r\n".repeat(200), format!("{}\r\n", "x".repeat(10_000)).repeat(4)] {
+    for noise in [
+        "\r\n".repeat(30),
+        "WHAT\r\n".repeat(200),
+        format!("{}\r\n", "x".repeat(10_000)).repeat(4),
+    ] {
         let mut client = Client::connect(&house).await;
         let _ = client.control.write_all(noise.as_bytes()).await;
         let mut last = None;
@@ -108,7 +118,11 @@ async fn noise_is_bounded() {
 #[tokio::test]
 async fn cve_2021_3618_another_protocol_is_shown_the_door() {
     let house = House::usual().await;
-    for words in [&b"GET / HTTP/1.1\r\nHost: x\r\n\r\nUSER anna\r\nPASS secret\r\n"[..], b"EHLO x\r\n", b"\x16\x03\x01\x02"] {
+    for words in [
+        &b"GET / HTTP/1.1\r\nHost: x\r\n\r\nUSER anna\r\nPASS secret\r\n"[..],
+        b"EHLO x\r\n",
+        b"\x16\x03\x01\x02",
+    ] {
         let mut client = Client::connect(&house).await;
         client.send(words).await;
         client.expect_end(&[421]).await;

@@ -9,11 +9,22 @@ async fn house_with_a_tree() -> (House, Client) {
         for directory in ["d", "d/e", "empty"] {
             client.ask(&format!("MKD {place}{directory}"), 257).await;
         }
-        for (name, size) in [("b.txt", 20), ("a.txt", 10), (".hidden", 1), ("c d", 30), ("d/in.txt", 5), ("d/e/deep.txt", 5)] {
-            client.store(&format!("{place}{name}"), &vec![b'x'; size]).await;
+        for (name, size) in [
+            ("b.txt", 20),
+            ("a.txt", 10),
+            (".hidden", 1),
+            ("c d", 30),
+            ("d/in.txt", 5),
+            ("d/e/deep.txt", 5),
+        ] {
+            client
+                .store(&format!("{place}{name}"), &vec![b'x'; size])
+                .await;
         }
         for (name, year) in [("b.txt", 2001), ("a.txt", 2003), ("c d", 2002)] {
-            client.ask(&format!("MFMT {year}0101000000 {place}{name}"), 213).await;
+            client
+                .ask(&format!("MFMT {year}0101000000 {place}{name}"), 213)
+                .await;
         }
     }
     (house, client)
@@ -37,21 +48,41 @@ fn name_of(line: &str) -> String {
 async fn dat_75_a_listing_is_of_a_directory_a_file_or_nothing() {
     let (_house, mut client) = house_with_a_tree().await;
     client.ask("CWD disk", 250).await;
-    assert_eq!(names(&client.list("LIST").await), ["a.txt", "b.txt", "c d", "d", "empty"]);
-    assert_eq!(names(&client.list("LIST -la").await), [".hidden", "a.txt", "b.txt", "c d", "d", "empty"]);
+    assert_eq!(
+        names(&client.list("LIST").await),
+        ["a.txt", "b.txt", "c d", "d", "empty"]
+    );
+    assert_eq!(
+        names(&client.list("LIST -la").await),
+        [".hidden", "a.txt", "b.txt", "c d", "d", "empty"]
+    );
     assert_eq!(names(&client.list("LIST a.txt").await), ["a.txt"]);
     assert_eq!(names(&client.list("LIST c d").await), ["c d"]);
     assert_eq!(names(&client.list("LIST .hidden").await), [".hidden"]);
-    assert_eq!(names(&client.list("LIST /disk/d/in.txt").await), ["/disk/d/in.txt"]);
+    assert_eq!(
+        names(&client.list("LIST /disk/d/in.txt").await),
+        ["/disk/d/in.txt"]
+    );
     assert_eq!(names(&client.list("LIST d").await), ["e", "in.txt"]);
     assert_eq!(names(&client.list("LIST -d d").await), ["d"]);
     assert_eq!(names(&client.list("LIST -d").await), ["."]);
     assert!(client.list("LIST empty").await.is_empty());
-    for command in ["LIST none", "NLST none", "MLSD none", "MLST none", "STAT none", "LIST d/none", "LIST a.txt/x"] {
+    for command in [
+        "LIST none",
+        "NLST none",
+        "MLSD none",
+        "MLST none",
+        "STAT none",
+        "LIST d/none",
+        "LIST a.txt/x",
+    ] {
         client.ask(command, 550).await;
     }
     let line = &client.list("LIST a.txt").await[0];
-    assert!(line.starts_with("-rw-r--r--   1 anna ") && line.ends_with(" 10 Jan  1  2003 a.txt"), "{line}");
+    assert!(
+        line.starts_with("-rw-r--r--   1 anna ") && line.ends_with(" 10 Jan  1  2003 a.txt"),
+        "{line}"
+    );
 }
 
 /// RFC 1123 4.1.2.7: names can be given back as they come.
@@ -59,13 +90,24 @@ async fn dat_75_a_listing_is_of_a_directory_a_file_or_nothing() {
 async fn nlst_gives_names_that_retr_takes() {
     let (_house, mut client) = house_with_a_tree().await;
     for place in ["", "disk/"] {
-        assert!(client.list(&format!("NLST {place}")).await.contains(&format!("{place}a.txt")));
+        assert!(
+            client
+                .list(&format!("NLST {place}"))
+                .await
+                .contains(&format!("{place}a.txt"))
+        );
         let names = client.list(&format!("NLST {place}d")).await;
         assert_eq!(names, [format!("{place}d/e"), format!("{place}d/in.txt")]);
         assert_eq!(client.fetch(&format!("RETR {}", names[1])).await, b"xxxxx");
-        assert_eq!(client.list(&format!("NLST {place}a.txt")).await, [format!("{place}a.txt")]);
+        assert_eq!(
+            client.list(&format!("NLST {place}a.txt")).await,
+            [format!("{place}a.txt")]
+        );
         assert!(client.list(&format!("NLST {place}empty")).await.is_empty());
-        assert_eq!(client.list(&format!("NLST -F {place}d")).await, [format!("{place}d/e/"), format!("{place}d/in.txt")]);
+        assert_eq!(
+            client.list(&format!("NLST -F {place}d")).await,
+            [format!("{place}d/e/"), format!("{place}d/in.txt")]
+        );
         assert!(client.list(&format!("NLST -l {place}d")).await[1].starts_with("-rw-"));
     }
 }
@@ -85,7 +127,10 @@ async fn dat_77_options_choose_the_order() {
             ("-S -r", ["a.txt", "b.txt", "c d"]),
         ] {
             let listed = names(&client.list(&format!("LIST {options}")).await);
-            let files: Vec<_> = listed.iter().filter(|name| order.contains(&name.as_str())).collect();
+            let files: Vec<_> = listed
+                .iter()
+                .filter(|name| order.contains(&name.as_str()))
+                .collect();
             assert_eq!(files, order.iter().collect::<Vec<_>>(), "{options}");
         }
         let mut unsorted = client.list("NLST -U").await;
@@ -134,7 +179,9 @@ async fn dat_82_patterns_match_in_the_last_two_components() {
         client.store("literal.txt", b"").await;
         assert_eq!(client.list("NLST lit*.txt").await, ["lit*.txt"]);
         // Never in anything but listings.
-        for command in ["CWD d*", "RETR a.*", "DELE a.*", "MLST a.*", "SIZE a.*", "MLSD d*"] {
+        for command in [
+            "CWD d*", "RETR a.*", "DELE a.*", "MLST a.*", "SIZE a.*", "MLSD d*",
+        ] {
             client.ask(command, 550).await;
         }
     }
@@ -145,52 +192,129 @@ async fn dat_82_patterns_match_in_the_last_two_components() {
 async fn dat_97_mlsd_lists_facts() {
     let (_house, mut client) = house_with_a_tree().await;
     let lines = client.list("MLSD disk/d").await;
-    assert!(lines[0].starts_with("type=cdir;") && lines[0].ends_with("; /disk/d"), "{lines:?}");
-    assert!(lines[1].starts_with("type=pdir;") && lines[1].ends_with("; .."), "{lines:?}");
-    let file = lines.iter().find(|line| line.ends_with("; in.txt")).unwrap();
+    assert!(
+        lines[0].starts_with("type=cdir;") && lines[0].ends_with("; /disk/d"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].starts_with("type=pdir;") && lines[1].ends_with("; .."),
+        "{lines:?}"
+    );
+    let file = lines
+        .iter()
+        .find(|line| line.ends_with("; in.txt"))
+        .unwrap();
     assert!(file.contains("type=file;size=5;modify=2"), "{file}");
-    assert!(lines.iter().any(|line| line.starts_with("type=dir;") && line.ends_with("; e")));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("type=dir;") && line.ends_with("; e"))
+    );
     assert_eq!(lines.len(), 4);
     client.ask("MLSD a.txt", 501).await;
     client.ask("MLSD -a", 550).await;
-    assert!(client.list("MLSD").await.iter().any(|line| line.ends_with("; .hidden")));
+    assert!(
+        client
+            .list("MLSD")
+            .await
+            .iter()
+            .any(|line| line.ends_with("; .hidden"))
+    );
     client.ask("OPTS MLST size;", 200).await;
-    assert!(client.list("MLSD disk/d").await.contains(&"size=5; in.txt".to_owned()));
+    assert!(
+        client
+            .list("MLSD disk/d")
+            .await
+            .contains(&"size=5; in.txt".to_owned())
+    );
     client.ask("OPTS MLST type;size;", 200).await;
     let reply = client.ask("MLST disk/d/in.txt", 250).await;
-    assert_eq!(reply.text, "250-Listing disk/d/in.txt\n type=file;size=5; /disk/d/in.txt\nEnd");
-    assert!(client.ask("MLST", 250).await.text.contains(" type=dir; /\n"));
+    assert_eq!(
+        reply.text,
+        "250-Listing disk/d/in.txt\n type=file;size=5; /disk/d/in.txt\nEnd"
+    );
+    assert!(
+        client
+            .ask("MLST", 250)
+            .await
+            .text
+            .contains(" type=dir; /\n")
+    );
 }
 
 /// DAT-73, DAT-90: links.
 #[tokio::test]
 async fn dat_73_links_show_where_they_lead() {
     let (house, mut client) = house_with_a_tree().await;
-    for (target, link) in [("a.txt", "to-file"), ("d", "to-directory"), ("nowhere", "dangling"), ("../a.txt", "d/up")] {
+    for (target, link) in [
+        ("a.txt", "to-file"),
+        ("d", "to-directory"),
+        ("nowhere", "dangling"),
+        ("../a.txt", "d/up"),
+    ] {
         rustix::fs::symlink(target, house.disk.join(link)).unwrap();
     }
     client.ask("CWD disk", 250).await;
     let lines = client.list("LIST").await;
-    let line = |end: &str| lines.iter().find(|line| line.ends_with(end)).unwrap_or_else(|| panic!("{end}: {lines:?}"));
+    let line = |end: &str| {
+        lines
+            .iter()
+            .find(|line| line.ends_with(end))
+            .unwrap_or_else(|| panic!("{end}: {lines:?}"))
+    };
     assert!(line("to-file -> a.txt").starts_with('l'));
     assert!(line("to-directory -> d").starts_with('l'));
     assert!(line("dangling").starts_with('l'));
     let followed = client.list("LIST -L").await;
-    assert!(followed.iter().any(|line| line.starts_with("-rw") && line.ends_with(" to-file")), "{followed:?}");
-    assert!(followed.iter().any(|line| line.starts_with('d') && line.ends_with(" to-directory")));
+    assert!(
+        followed
+            .iter()
+            .any(|line| line.starts_with("-rw") && line.ends_with(" to-file")),
+        "{followed:?}"
+    );
+    assert!(
+        followed
+            .iter()
+            .any(|line| line.starts_with('d') && line.ends_with(" to-directory"))
+    );
     // One link by its name, with and without a path before it.
-    for name in ["to-file -> a.txt", "/disk/to-file -> a.txt", "d/up -> ../a.txt"] {
+    for name in [
+        "to-file -> a.txt",
+        "/disk/to-file -> a.txt",
+        "d/up -> ../a.txt",
+    ] {
         let asked = name.split(" -> ").next().unwrap();
         assert_eq!(names(&client.list(&format!("LIST {asked}")).await), [name]);
     }
     assert_eq!(names(&client.list("LIST d/u*").await), ["d/up -> ../a.txt"]);
     assert_eq!(names(&client.list("LIST dangling").await), ["dangling"]);
-    assert_eq!(names(&client.list("LIST to-directory").await), ["e", "in.txt", "up -> ../a.txt"]);
-    assert_eq!(names(&client.list("LIST -d to-directory").await), ["to-directory -> d"]);
+    assert_eq!(
+        names(&client.list("LIST to-directory").await),
+        ["e", "in.txt", "up -> ../a.txt"]
+    );
+    assert_eq!(
+        names(&client.list("LIST -d to-directory").await),
+        ["to-directory -> d"]
+    );
     let lines = client.list("MLSD").await;
-    assert!(lines.iter().any(|line| line.starts_with("type=file;size=10;") && line.ends_with("; to-file")), "{lines:?}");
-    assert!(lines.iter().any(|line| line.starts_with("type=OS.unix=symlink;") && line.ends_with("; dangling")));
-    assert!(client.ask("MLST dangling", 250).await.text.contains("type=OS.unix=symlink;"));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("type=file;size=10;") && line.ends_with("; to-file")),
+        "{lines:?}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("type=OS.unix=symlink;") && line.ends_with("; dangling"))
+    );
+    assert!(
+        client
+            .ask("MLST dangling", 250)
+            .await
+            .text
+            .contains("type=OS.unix=symlink;")
+    );
 }
 
 /// STAT of a path: LIST over the control connection, each line led by a space.
@@ -199,10 +323,16 @@ async fn stat_of_a_path_lists_on_the_control_connection() {
     let (_house, mut client) = house_with_a_tree().await;
     client.ask("MKD trailing ", 257).await;
     let directory = client.ask("STAT disk", 212).await.text;
-    assert!(directory.lines().nth(1).unwrap().starts_with(" -rw-r--r--"), "{directory}");
+    assert!(
+        directory.lines().nth(1).unwrap().starts_with(" -rw-r--r--"),
+        "{directory}"
+    );
     assert!(client.ask("STAT a.txt", 213).await.text.contains("a.txt"));
     let top = client.ask("STAT -a /", 212).await.text;
-    assert!(top.contains(".hidden\n") && top.contains("trailing \n"), "{top}");
+    assert!(
+        top.contains(".hidden\n") && top.contains("trailing \n"),
+        "{top}"
+    );
 }
 
 /// DAT-80, DAT-98: a large directory streams, and ends at the limit with a note.
@@ -225,11 +355,22 @@ async fn dat_80_a_large_directory_is_cut_with_a_note() {
             let head = if command == "MLSD" { 2 } else { 0 };
             assert_eq!(lines, count.min(4200) + head, "{command}");
             let text = client.expect(226).await.text;
-            assert!(if note.is_empty() { !text.contains("trunc") } else { text.contains(note) }, "{command}: {text}");
+            assert!(
+                if note.is_empty() {
+                    !text.contains("trunc")
+                } else {
+                    text.contains(note)
+                },
+                "{command}: {text}"
+            );
         }
     }
     let status = client.ask("STAT .", 212).await.text;
-    assert_eq!(status.lines().count(), 2003, "2000 entries, a note, a head and an end");
+    assert_eq!(
+        status.lines().count(),
+        2003,
+        "2000 entries, a note, a head and an end"
+    );
 }
 
 /// A name that lists of another session could tear apart: nothing of one listing leaks into another.

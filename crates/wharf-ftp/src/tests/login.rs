@@ -43,13 +43,19 @@ async fn user_in_a_session_ends_the_login_and_closes_the_listener() {
     client.ask("CWD d", 250).await;
     let address = client.passive_address().await;
     client.ask("USER rita", 331).await;
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "DAT-11");
+    assert!(
+        tokio::net::TcpStream::connect(address).await.is_err(),
+        "DAT-11"
+    );
     client.ask("PWD", 530).await;
     client.ask("PASS secret", 230).await;
     assert_eq!(client.ask("PWD", 257).await.quoted(), "/");
     client.ask("MKD e", 550).await;
     // RFC 959 4.1.1: TYPE stays as it was.
-    assert!(client.ask("STAT", 211).await.text.contains("TYPE I") || client.ask("STAT", 211).await.text.contains('I'));
+    assert!(
+        client.ask("STAT", 211).await.text.contains("TYPE I")
+            || client.ask("STAT", 211).await.text.contains('I')
+    );
 }
 
 /// One text for a bad name and a bad password (RFC 2577 5), and 421 after three.
@@ -77,7 +83,13 @@ async fn a_full_account_says_so_and_lets_in_again_after_a_logout() {
     let mut first = Client::login(&house, "anna").await;
     let mut second = Client::connect(&house).await;
     second.ask("USER anna", 331).await;
-    assert!(second.ask("PASS secret", 530).await.text.contains("Too many"));
+    assert!(
+        second
+            .ask("PASS secret", 530)
+            .await
+            .text
+            .contains("Too many")
+    );
     first.ask("REIN", 220).await;
     second.ask("USER anna", 331).await;
     second.ask("PASS secret", 230).await;

@@ -4,19 +4,19 @@
 //! Where time matters the clock of the runtime is stopped; nothing here sleeps.
 
 mod aborting;
-mod client;
-mod endings;
-mod login;
-mod data_paths;
-mod floods;
-mod text;
-mod transfers;
 mod accounts;
+mod client;
+mod data_paths;
+mod endings;
+mod floods;
 mod hashes;
 mod listings;
+mod login;
 mod names;
-mod tree;
 mod server;
+mod text;
+mod transfers;
+mod tree;
 
 use client::Client;
 use server::{House, Plan};

@@ -9,8 +9,8 @@ use std::{
 };
 
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Accounts, Directory, FileDirectory, Home, MountSpec,
-    Settings as AccountSettings, StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, Accounts, Directory, FileDirectory, Home,
+    MountSpec, Settings as AccountSettings, StoredSecret, Tree,
 };
 use wharf_engine::{
     Engine, FrontEnd as _, Listener, LockoutPolicy, Policy, Views,
@@ -38,7 +38,10 @@ pub(super) struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        let machine = MachineSettings { anonymous: true, ..MachineSettings::default() };
+        let machine = MachineSettings {
+            anonymous: true,
+            ..MachineSettings::default()
+        };
         Self {
             address: Ipv4Addr::LOCALHOST.into(),
             settings: Settings {
@@ -53,17 +56,26 @@ impl Default for Plan {
                     default_port: true,
                     peer_check: PeerCheck::Exact,
                 },
-                list: ListSettings { owners: Owners::Session },
+                list: ListSettings {
+                    owners: Owners::Session,
+                },
                 hash_max_bytes: 1 << 30,
                 ascii_size_max: 1 << 20,
                 idle_max: Duration::from_secs(7200),
             },
             policy: Policy {
                 per_account: 100,
-                lockout: LockoutPolicy { delay: Duration::ZERO, ..LockoutPolicy::default() },
+                lockout: LockoutPolicy {
+                    delay: Duration::ZERO,
+                    ..LockoutPolicy::default()
+                },
                 ..Policy::default()
             },
-            view: ViewSettings { umask: 0o022, rename_copy_max: 1 << 30, ..ViewSettings::default() },
+            view: ViewSettings {
+                umask: 0o022,
+                rename_copy_max: 1 << 30,
+                ..ViewSettings::default()
+            },
         }
     }
 }
@@ -110,18 +122,36 @@ impl House {
         let bus = Bus::new(vec![Box::new(Witness(Arc::clone(&events)))]);
         let directories: Vec<Arc<dyn Directory>> = vec![Arc::new(FileDirectory::new(people()))];
         let accounts = Accounts::new(directories, AccountSettings::default()).unwrap();
-        let views = Box::new(Trees { volumes, writers: Arc::default(), settings: plan.view });
+        let views = Box::new(Trees {
+            volumes,
+            writers: Arc::default(),
+            settings: plan.view,
+        });
         let engine = Arc::new(Engine::new(bus, accounts, views, plan.policy));
         let front_end = Arc::new(FtpFrontEnd::new(Arc::clone(&engine), plan.settings));
-        let listener = Listener::open((plan.address, 0).into(), front_end.urgent_in_line()).unwrap();
+        let listener =
+            Listener::open((plan.address, 0).into(), front_end.urgent_in_line()).unwrap();
         let address = listener.address();
         tokio::spawn(listener.serve(Arc::clone(&engine), front_end, std::future::pending()));
-        Self { address, engine, memory, disk, events, _directory: directory }
+        Self {
+            address,
+            engine,
+            memory,
+            disk,
+            events,
+            _directory: directory,
+        }
     }
 
     /// Every event so far whose text holds `words`.
     pub(super) fn events(&self, words: &str) -> Vec<String> {
-        self.events.lock().unwrap().iter().filter(|event| event.contains(words)).cloned().collect()
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| event.contains(words))
+            .cloned()
+            .collect()
     }
 
     /// What lies in the host directory of `/disk`, temporaries too.
@@ -173,14 +203,25 @@ struct Trees {
 
 impl Views for Trees {
     fn view(&self, account: &Account) -> Result<View, String> {
-        let Tree::Volumes(specs) = &account.home.tree else { return Err("a tree of volumes".into()) };
+        let Tree::Volumes(specs) = &account.home.tree else {
+            return Err("a tree of volumes".into());
+        };
         let mounts = specs.iter().map(|spec| {
             let volume = self.volumes.get(spec.volume.as_str()).unwrap();
             Mount::new(spec.path.clone(), Arc::clone(volume), spec.volume.as_str())
         });
-        let table = MountTable::new(mounts).unwrap().with_writers(Arc::clone(&self.writers));
-        let settings = ViewSettings { home: account.home.start.clone(), ..self.settings.clone() };
-        Ok(View::new(Arc::new(table), Arc::new(account.grants.clone()), Arc::new(settings)))
+        let table = MountTable::new(mounts)
+            .unwrap()
+            .with_writers(Arc::clone(&self.writers));
+        let settings = ViewSettings {
+            home: account.home.start.clone(),
+            ..self.settings.clone()
+        };
+        Ok(View::new(
+            Arc::new(table),
+            Arc::new(account.grants.clone()),
+            Arc::new(settings),
+        ))
     }
 }
 
@@ -188,15 +229,33 @@ impl Views for Trees {
 /// append and change times, and somebody comes by without a name.
 fn people() -> Vec<Account> {
     let mounts = [("/", "memory"), ("/disk", "disk"), ("/small", "small")];
-    let user = |name: &str, rights: Rights| account(name, AccountKind::User, &mounts, Grants::everywhere(rights));
-    let drop_box = [(path("/"), Rights::READ_ONLY), (path("/incoming"), Rights::INCOMING)];
+    let user = |name: &str, rights: Rights| {
+        account(name, AccountKind::User, &mounts, Grants::everywhere(rights))
+    };
+    let drop_box = [
+        (path("/"), Rights::READ_ONLY),
+        (path("/incoming"), Rights::INCOMING),
+    ];
     vec![
         user("anna", Rights::FULL),
         user("fay", Rights::FULL.with(Right::Fxp)),
         user("rita", Rights::READ_ONLY),
-        user("tim", Rights::READ_ONLY.with(Right::Append).with(Right::Times)),
-        account("keeper", AccountKind::User, &[("/", "public")], Grants::everywhere(Rights::FULL)),
-        account("anonymous", AccountKind::Anonymous, &[("/", "public")], Grants::new(drop_box)),
+        user(
+            "tim",
+            Rights::READ_ONLY.with(Right::Append).with(Right::Times),
+        ),
+        account(
+            "keeper",
+            AccountKind::User,
+            &[("/", "public")],
+            Grants::everywhere(Rights::FULL),
+        ),
+        account(
+            "anonymous",
+            AccountKind::Anonymous,
+            &[("/", "public")],
+            Grants::new(drop_box),
+        ),
     ]
 }
 
@@ -209,7 +268,10 @@ fn account(name: &str, kind: AccountKind, mounts: &[(&str, &str)], grants: Grant
     Account {
         name: AccountName::parse(name.as_bytes()).unwrap(),
         kind,
-        home: Home { tree: Tree::Volumes(mounts.collect()), start: VirtualPath::root() },
+        home: Home {
+            tree: Tree::Volumes(mounts.collect()),
+            start: VirtualPath::root(),
+        },
         grants,
         limits: AccountLimits::default(),
         enabled: true,

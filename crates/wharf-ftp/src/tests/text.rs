@@ -25,7 +25,10 @@ async fn dat_41_line_ends_are_lf_in_the_file_and_crlf_on_the_wire() {
             assert_eq!(client.fetch(&format!("RETR {place}text")).await, file);
             client.ask("TYPE A", 200).await;
             assert_eq!(client.fetch(&format!("RETR {place}text")).await, wire);
-            assert_eq!(client.ask(&format!("SIZE {place}text"), 213).await.text, wire.len().to_string());
+            assert_eq!(
+                client.ask(&format!("SIZE {place}text"), 213).await.text,
+                wire.len().to_string()
+            );
         }
     }
 }
@@ -40,7 +43,11 @@ async fn dat_48_restarts_count_octets_of_the_wire() {
         client.store(&name, wire).await;
         for offset in 0..=wire.len() {
             client.ask(&format!("REST {offset}"), 350).await;
-            assert_eq!(client.fetch(&format!("RETR {name}")).await, &wire[offset..], "{offset}");
+            assert_eq!(
+                client.fetch(&format!("RETR {name}")).await,
+                &wire[offset..],
+                "{offset}"
+            );
         }
         client.ask(&format!("REST {}", wire.len() + 1), 350).await;
         client.ask(&format!("RETR {name}"), 554).await;
@@ -51,9 +58,20 @@ async fn dat_48_restarts_count_octets_of_the_wire() {
             if splits {
                 client.ask(&format!("STOR {name}"), 554).await;
             } else {
-                assert_eq!(client.give(&format!("STOR {name}"), &wire[offset..]).await.code, 226, "{offset}");
+                assert_eq!(
+                    client
+                        .give(&format!("STOR {name}"), &wire[offset..])
+                        .await
+                        .code,
+                    226,
+                    "{offset}"
+                );
             }
-            assert_eq!(client.fetch(&format!("RETR {name}")).await, wire, "{offset}");
+            assert_eq!(
+                client.fetch(&format!("RETR {name}")).await,
+                wire,
+                "{offset}"
+            );
         }
     }
 }
@@ -68,7 +86,13 @@ async fn a_size_that_would_have_to_be_counted_for_long_is_refused() {
     client.ask("SIZE large", 550).await;
     let mut data = client.passive().await;
     let text = client.ask("RETR large", 150).await.text;
-    assert!(!text.contains("bytes)"), "no size that nobody knows: {text}");
-    assert_eq!(client::read_all(&mut data).await.unwrap().len(), 2 * ((1 << 20) + 1));
+    assert!(
+        !text.contains("bytes)"),
+        "no size that nobody knows: {text}"
+    );
+    assert_eq!(
+        client::read_all(&mut data).await.unwrap().len(),
+        2 * ((1 << 20) + 1)
+    );
     client.expect(226).await;
 }

@@ -18,8 +18,15 @@ async fn what_was_stored_comes_back() {
         for length in [0, 1, 4096, 65_536, 65_537, 3_000_001] {
             let bytes = pattern(length);
             client.store(&format!("{place}file"), &bytes).await;
-            assert_eq!(client.ask(&format!("SIZE {place}file"), 213).await.text, length.to_string());
-            assert_eq!(client.fetch(&format!("RETR {place}file")).await, bytes, "{place}{length}");
+            assert_eq!(
+                client.ask(&format!("SIZE {place}file"), 213).await.text,
+                length.to_string()
+            );
+            assert_eq!(
+                client.fetch(&format!("RETR {place}file")).await,
+                bytes,
+                "{place}{length}"
+            );
         }
     }
     assert_eq!(house.events("Transfer Upload").len(), 12);
@@ -37,25 +44,50 @@ async fn dat_47_and_49_rest_begins_in_the_middle_and_never_behind_the_end() {
         client.store(&format!("{place}file"), b"0123456789").await;
         for (offset, rest) in [(0, "0123456789"), (3, "3456789"), (10, "")] {
             client.ask(&format!("REST {offset}"), 350).await;
-            assert_eq!(client.fetch(&format!("RETR {place}file")).await, rest.as_bytes());
+            assert_eq!(
+                client.fetch(&format!("RETR {place}file")).await,
+                rest.as_bytes()
+            );
         }
         client.ask("REST 11", 350).await;
         client.ask(&format!("RETR {place}file"), 554).await;
         // DAT-46: used up although it failed.
-        assert_eq!(client.fetch(&format!("RETR {place}file")).await, b"0123456789");
+        assert_eq!(
+            client.fetch(&format!("RETR {place}file")).await,
+            b"0123456789"
+        );
         client.ask("REST 11", 350).await;
         client.ask(&format!("STOR {place}file"), 554).await;
-        assert_eq!(client.ask(&format!("SIZE {place}file"), 213).await.text, "10", "no hole, nothing cut");
+        assert_eq!(
+            client.ask(&format!("SIZE {place}file"), 213).await.text,
+            "10",
+            "no hole, nothing cut"
+        );
         // What lies behind the new octets stays.
         client.ask("REST 4", 350).await;
-        assert_eq!(client.give(&format!("STOR {place}file"), b"xy").await.code, 226);
-        assert_eq!(client.fetch(&format!("RETR {place}file")).await, b"0123xy6789");
+        assert_eq!(
+            client.give(&format!("STOR {place}file"), b"xy").await.code,
+            226
+        );
+        assert_eq!(
+            client.fetch(&format!("RETR {place}file")).await,
+            b"0123xy6789"
+        );
         client.ask("REST 10", 350).await;
-        assert_eq!(client.give(&format!("STOR {place}file"), b"AB").await.code, 226);
+        assert_eq!(
+            client.give(&format!("STOR {place}file"), b"AB").await.code,
+            226
+        );
         // RFC 3659: REST and APPE is a restart at that place.
         client.ask("REST 1", 350).await;
-        assert_eq!(client.give(&format!("APPE {place}file"), b"-").await.code, 226);
-        assert_eq!(client.fetch(&format!("RETR {place}file")).await, b"0-23xy6789AB");
+        assert_eq!(
+            client.give(&format!("APPE {place}file"), b"-").await.code,
+            226
+        );
+        assert_eq!(
+            client.fetch(&format!("RETR {place}file")).await,
+            b"0-23xy6789AB"
+        );
         client.ask("REST 1", 350).await;
         assert!(client.say(&format!("STOR {place}missing")).await.code >= 550);
         client.ask("REST 18446744073709551615", 350).await;
@@ -71,7 +103,10 @@ async fn appe_appends_and_makes_what_is_missing() {
     let mut client = Client::login(&house, "anna").await;
     for place in PLACES {
         for piece in [&b"one"[..], b"", b" two"] {
-            assert_eq!(client.give(&format!("APPE {place}log"), piece).await.code, 226);
+            assert_eq!(
+                client.give(&format!("APPE {place}log"), piece).await.code,
+                226
+            );
         }
         assert_eq!(client.fetch(&format!("RETR {place}log")).await, b"one two");
     }
@@ -84,17 +119,37 @@ async fn stou_finds_a_free_name_and_tells_it() {
     let mut client = Client::login(&house, "anna").await;
     client.ask("MKD d", 257).await;
     let mut names = Vec::new();
-    for command in ["STOU scan", "STOU scan", "STOU scan", "STOU d/scan", "STOU d/scan", "STOU", "STOU"] {
+    for command in [
+        "STOU scan",
+        "STOU scan",
+        "STOU scan",
+        "STOU d/scan",
+        "STOU d/scan",
+        "STOU",
+        "STOU",
+    ] {
         let mut data = client.passive().await;
         let announced = client.ask(command, 150).await.text;
         let name = announced.strip_prefix("FILE: ").unwrap().to_owned();
         data.write_all(name.as_bytes()).await.unwrap();
         drop(data);
-        assert!(client.expect(226).await.text.ends_with(&format!("FILE: {name}")));
+        assert!(
+            client
+                .expect(226)
+                .await
+                .text
+                .ends_with(&format!("FILE: {name}"))
+        );
         names.push(name);
     }
-    assert_eq!(names[..5], ["scan", "scan.1", "scan.2", "d/scan", "d/scan.1"]);
-    assert!(names[5].starts_with("ftp.") && names[5] != names[6], "{names:?}");
+    assert_eq!(
+        names[..5],
+        ["scan", "scan.1", "scan.2", "d/scan", "d/scan.1"]
+    );
+    assert!(
+        names[5].starts_with("ftp.") && names[5] != names[6],
+        "{names:?}"
+    );
     for name in names {
         assert_eq!(client.fetch(&format!("RETR {name}")).await, name.as_bytes());
     }
@@ -139,7 +194,10 @@ async fn a_broken_volume_is_451_without_its_words() {
     let mut client = Client::login(&house, "anna").await;
     house.memory.fail_after(Some(100));
     let reply = client.give("STOR broken", &pattern(5000)).await;
-    assert_eq!((reply.code, reply.text.as_str()), (451, "broken: Input/output error."));
+    assert_eq!(
+        (reply.code, reply.text.as_str()),
+        (451, "broken: Input/output error.")
+    );
     house.memory.fail_after(None);
     client.store("mended", b"x").await;
 }
@@ -177,10 +235,19 @@ async fn readers_see_the_old_file_until_the_new_one_is_whole() {
         data.write_all(b"new, and longer").await.unwrap();
         writer.await_octets(15).await;
         assert_eq!(reader.fetch(&format!("RETR {place}file")).await, b"old");
-        assert!(!reader.list(&format!("NLST -a {place}")).await.iter().any(|name| name.contains(".wharf")));
+        assert!(
+            !reader
+                .list(&format!("NLST -a {place}"))
+                .await
+                .iter()
+                .any(|name| name.contains(".wharf"))
+        );
         drop(data);
         writer.expect(226).await;
-        assert_eq!(reader.fetch(&format!("RETR {place}file")).await, b"new, and longer");
+        assert_eq!(
+            reader.fetch(&format!("RETR {place}file")).await,
+            b"new, and longer"
+        );
     }
 }
 
@@ -212,7 +279,9 @@ async fn int_06_a_data_connection_closed_early_is_426_and_the_session_goes_on() 
     let house = House::usual().await;
     let mut client = Client::login(&house, "anna").await;
     for place in PLACES {
-        client.store(&format!("{place}big"), &pattern(16 << 20)).await;
+        client
+            .store(&format!("{place}big"), &pattern(16 << 20))
+            .await;
         let mut data = client.passive().await;
         client.ask(&format!("RETR {place}big"), 150).await;
         let mut piece = [0; 1000];
@@ -238,7 +307,10 @@ async fn an_upload_whose_connection_breaks_replaces_nothing() {
             reset(data);
             client.expect(426).await;
         }
-        assert_eq!(client.fetch(&format!("RETR {place}old")).await, b"as it was");
+        assert_eq!(
+            client.fetch(&format!("RETR {place}old")).await,
+            b"as it was"
+        );
         assert_eq!(client.fetch(&format!("RETR {place}new")).await, b"part");
     }
     assert_eq!(house.disk_names(), ["new", "old"]);
@@ -276,7 +348,10 @@ async fn many_transfers_at_once_keep_their_octets_apart() {
                 let bytes = pattern(600_000)[number..300_000 + number * 999].to_vec();
                 for _ in 0..3 {
                     client.store(&format!("{place}file{number}"), &bytes).await;
-                    assert!(client.fetch(&format!("RETR {place}file{number}")).await == bytes, "{number}");
+                    assert!(
+                        client.fetch(&format!("RETR {place}file{number}")).await == bytes,
+                        "{number}"
+                    );
                 }
             })
         })
@@ -294,7 +369,13 @@ async fn an_empty_file_has_both_replies() {
     let mut client = Client::login(&house, "anna").await;
     client.store("empty", b"").await;
     let mut data = client.passive().await;
-    assert!(client.ask("RETR empty", 150).await.text.contains("(0 bytes)"));
+    assert!(
+        client
+            .ask("RETR empty", 150)
+            .await
+            .text
+            .contains("(0 bytes)")
+    );
     client.expect(226).await;
     assert!(read_all(&mut data).await.unwrap().is_empty());
 }

@@ -16,15 +16,27 @@ async fn house_with_a_tree() -> (House, Client) {
 #[tokio::test]
 async fn cwd_knows_home_and_says_why_not() {
     let (_house, mut client) = house_with_a_tree().await;
-    for (path, leads_to) in [("dir", "/dir"), ("below/", "/dir/below"), ("~", "/"), ("~/dir", "/dir"), ("//disk", "/disk")] {
+    for (path, leads_to) in [
+        ("dir", "/dir"),
+        ("below/", "/dir/below"),
+        ("~", "/"),
+        ("~/dir", "/dir"),
+        ("//disk", "/disk"),
+    ] {
         client.ask(&format!("CWD {path}"), 250).await;
         assert_eq!(client.ask("XPWD", 257).await.quoted(), leads_to);
     }
     client.ask("CDUP", 250).await;
     client.ask("XCUP", 250).await;
     assert_eq!(client.ask("PWD", 257).await.quoted(), "/");
-    assert_eq!(client.ask("CWD file", 550).await.text, "file: Not a directory.");
-    assert_eq!(client.ask("CWD none", 550).await.text, "none: No such file or directory.");
+    assert_eq!(
+        client.ask("CWD file", 550).await.text,
+        "file: Not a directory."
+    );
+    assert_eq!(
+        client.ask("CWD none", 550).await.text,
+        "none: No such file or directory."
+    );
     client.ask("CWD", 501).await;
     client.ask("CDUP x", 501).await;
 }
@@ -42,7 +54,10 @@ async fn a_directory_that_somebody_removed_is_told() {
             assert!(client.say(command).await.code >= 550, "{command}");
         }
         client.ask("CDUP", 250).await;
-        assert_eq!(client.ask("PWD", 257).await.quoted(), format!("/{place}dir"));
+        assert_eq!(
+            client.ask("PWD", 257).await.quoted(),
+            format!("/{place}dir")
+        );
         // One's own: whoever stood in it stands above it.
         client.ask("RMD .", 250).await;
         client.ask("PWD", 257).await;
@@ -53,17 +68,51 @@ async fn a_directory_that_somebody_removed_is_told() {
 #[tokio::test]
 async fn mkd_and_rmd_say_what_clients_read() {
     let (_house, mut client) = house_with_a_tree().await;
-    assert!(client.ask("MKD dir", 550).await.text.contains("File exists"));
-    assert!(client.ask("MKD file", 550).await.text.contains("File exists"));
-    assert!(client.ask("MKD disk", 550).await.text.contains("File exists"));
+    assert!(
+        client
+            .ask("MKD dir", 550)
+            .await
+            .text
+            .contains("File exists")
+    );
+    assert!(
+        client
+            .ask("MKD file", 550)
+            .await
+            .text
+            .contains("File exists")
+    );
+    assert!(
+        client
+            .ask("MKD disk", 550)
+            .await
+            .text
+            .contains("File exists")
+    );
     assert!(client.ask("MKD /", 550).await.text.contains("File exists"));
     client.ask("MKD none/x", 550).await;
-    assert_eq!(client.ask("MKD say \"x\"", 257).await.text, "\"/say \"\"x\"\"\" created.");
+    assert_eq!(
+        client.ask("MKD say \"x\"", 257).await.text,
+        "\"/say \"\"x\"\"\" created."
+    );
     client.ask("CWD say \"x\"", 250).await;
-    assert_eq!(client.ask("PWD", 257).await.text, "\"/say \"\"x\"\"\" is the current directory.");
+    assert_eq!(
+        client.ask("PWD", 257).await.text,
+        "\"/say \"\"x\"\"\" is the current directory."
+    );
     client.ask("CDUP", 250).await;
     assert!(client.ask("RMD dir", 550).await.text.contains("not empty"));
-    for command in ["RMD /", "RMD disk", "RMD ..", "RMD file", "RMD none", "DELE dir", "DELE disk", "DELE /", "DELE none"] {
+    for command in [
+        "RMD /",
+        "RMD disk",
+        "RMD ..",
+        "RMD file",
+        "RMD none",
+        "DELE dir",
+        "DELE disk",
+        "DELE /",
+        "DELE none",
+    ] {
         client.ask(command, 550).await;
     }
     client.ask("XRMD dir/below", 250).await;
@@ -135,24 +184,51 @@ async fn a_rename_replaces_files_only_and_no_tree_goes_into_itself() {
 async fn times_are_set_and_told_in_utc() {
     let (_house, mut client) = house_with_a_tree().await;
     for place in ["", "disk/"] {
-        let set = client.ask(&format!("MFMT 20020717210715 {place}file"), 213).await.text;
+        let set = client
+            .ask(&format!("MFMT 20020717210715 {place}file"), 213)
+            .await
+            .text;
         assert_eq!(set, format!("Modify=20020717210715; {place}file"));
-        assert_eq!(client.ask(&format!("MDTM {place}file"), 213).await.text, "20020717210715");
-        client.ask(&format!("MDTM 20030717210715 {place}file"), 213).await;
-        assert_eq!(client.ask(&format!("MDTM {place}file"), 213).await.text, "20030717210715");
-        client.ask(&format!("SITE UTIME 20040717210715 {place}file"), 200).await;
-        assert!(client.ask(&format!("MLST {place}file"), 250).await.text.contains("modify=20040717210715;"));
+        assert_eq!(
+            client.ask(&format!("MDTM {place}file"), 213).await.text,
+            "20020717210715"
+        );
+        client
+            .ask(&format!("MDTM 20030717210715 {place}file"), 213)
+            .await;
+        assert_eq!(
+            client.ask(&format!("MDTM {place}file"), 213).await.text,
+            "20030717210715"
+        );
+        client
+            .ask(&format!("SITE UTIME 20040717210715 {place}file"), 200)
+            .await;
+        assert!(
+            client
+                .ask(&format!("MLST {place}file"), 250)
+                .await
+                .text
+                .contains("modify=20040717210715;")
+        );
         // An object whose name looks like a time and a path is asked for, not set.
-        client.store(&format!("{place}20020717210715 file"), b"").await;
+        client
+            .store(&format!("{place}20020717210715 file"), b"")
+            .await;
         client.ask(&format!("CWD /{place}"), 250).await;
         let asked = client.ask("MDTM 20020717210715 file", 213).await.text;
         assert!(!asked.starts_with("2002"), "{asked}");
         client.ask("CWD /", 250).await;
         client.ask(&format!("MDTM {place}dir"), 213).await;
         client.ask(&format!("MDTM {place}none"), 550).await;
-        client.ask(&format!("MFMT 20020717210715 {place}none"), 550).await;
-        client.ask(&format!("MFMT 20021317210715 {place}file"), 501).await;
-        client.ask(&format!("MFMT 19691231235959 {place}file"), 501).await;
+        client
+            .ask(&format!("MFMT 20020717210715 {place}none"), 550)
+            .await;
+        client
+            .ask(&format!("MFMT 20021317210715 {place}file"), 501)
+            .await;
+        client
+            .ask(&format!("MFMT 19691231235959 {place}file"), 501)
+            .await;
     }
 }
 
@@ -163,7 +239,10 @@ async fn site_chmod_and_umask_hold_within_bounds() {
     client.ask("CWD disk", 250).await;
     let mode = async |client: &mut Client, name: &str| {
         let facts = client.ask(&format!("MLST {name}"), 250).await.text;
-        facts.split(';').find_map(|fact| fact.trim().strip_prefix("UNIX.mode=").map(str::to_owned)).unwrap()
+        facts
+            .split(';')
+            .find_map(|fact| fact.trim().strip_prefix("UNIX.mode=").map(str::to_owned))
+            .unwrap()
     };
     assert_eq!(mode(&mut client, "file").await, "0644");
     client.ask("SITE CHMOD 6600 file", 200).await;
@@ -179,7 +258,15 @@ async fn site_chmod_and_umask_hold_within_bounds() {
     assert_eq!(mode(&mut client, "stricter").await, "0600");
     client.ask("MKD private", 257).await;
     assert_eq!(mode(&mut client, "private").await, "0700");
-    for wrong in ["SITE UMASK 888", "SITE UMASK 1777", "SITE CHMOD 999 file", "SITE CHMOD 600", "SITE IDLE 299", "SITE IDLE 7201", "SITE IDLE x"] {
+    for wrong in [
+        "SITE UMASK 888",
+        "SITE UMASK 1777",
+        "SITE CHMOD 999 file",
+        "SITE CHMOD 600",
+        "SITE IDLE 299",
+        "SITE IDLE 7201",
+        "SITE IDLE x",
+    ] {
         client.ask(wrong, 501).await;
     }
     client.ask("SITE EXEC ls", 500).await;

@@ -12,9 +12,7 @@ use wharf_engine::events::Event;
 use wharf_proto::ftp::{
     Pathname,
     facts::FactSet,
-    server::{
-        Finished, ListOptions, ListStyle, Outcome, STAT_LIST_LINES, Started,
-    },
+    server::{Finished, ListOptions, ListStyle, Outcome, STAT_LIST_LINES, Started},
 };
 use wharf_transfer::{Flow, buffer, guard_against_stall, send_bytes};
 use wharf_vfs::Links;
@@ -39,20 +37,32 @@ impl FtpSession {
         let transfers = self.transfers()?;
         let data = self.take_data();
         let shown = name.as_bytes().to_vec();
-        let (abort, meter, started) =
-            (std::sync::Arc::clone(&transfers.abort), std::sync::Arc::clone(&transfers.meter), transfers.started);
+        let (abort, meter, started) = (
+            std::sync::Arc::clone(&transfers.abort),
+            std::sync::Arc::clone(&transfers.meter),
+            transfers.started,
+        );
         let work = async move {
             let mut stream = match data.connect(&transfers).await {
                 Ok(stream) => stream,
                 Err(finished) => return Outcome::Finished(finished),
             };
-            let flow = Flow { meter: &transfers.meter, throttles: &transfers.account.download };
+            let flow = Flow {
+                meter: &transfers.meter,
+                throttles: &transfers.account.download,
+            };
             let (mut ready, mut next) = (buffer::borrow(), buffer::borrow());
             let flowing = async {
                 let mut more = lister.fill(&mut ready).await?;
                 while more || !ready.is_empty() {
                     next.clear();
-                    let reading = async { if more { lister.fill(&mut next).await } else { Ok(false) } };
+                    let reading = async {
+                        if more {
+                            lister.fill(&mut next).await
+                        } else {
+                            Ok(false)
+                        }
+                    };
                     let (sent, read) = tokio::join!(send_bytes(&mut stream, &ready, flow), reading);
                     sent?;
                     more = read?;
@@ -68,13 +78,19 @@ impl FtpSession {
             Outcome::Finished(match flowed {
                 Some(Ok(())) => {
                     stream.finish();
-                    Finished::Complete { octets, note: lister.note() }
+                    Finished::Complete {
+                        octets,
+                        note: lister.note(),
+                    }
                 }
                 Some(Err(error)) => {
                     stream.reset();
                     if let wharf_transfer::Error::Store(store) = &error {
                         let cause = store.to_string();
-                        transfers.engine.bus.emit(&transfers.origin, &Event::VolumeFailed { cause: &cause });
+                        transfers
+                            .engine
+                            .bus
+                            .emit(&transfers.origin, &Event::VolumeFailed { cause: &cause });
                     }
                     replies::finished(&error, &shown)
                 }
@@ -84,20 +100,42 @@ impl FtpSession {
                 }
             })
         };
-        let begun = Outcome::Started(Started { name: name.as_bytes().to_vec(), size: None });
-        Ok(Reaction::Begun(begun, Running { work: Box::pin(work), abort, meter, started, short: false }))
+        let begun = Outcome::Started(Started {
+            name: name.as_bytes().to_vec(),
+            size: None,
+        });
+        Ok(Reaction::Begun(
+            begun,
+            Running {
+                work: Box::pin(work),
+                abort,
+                meter,
+                started,
+                short: false,
+            },
+        ))
     }
 
     /// STAT with a path: the lines of LIST over the control connection.
-    pub(super) async fn stat_path(&self, name: &Pathname, options: ListOptions) -> Result<Outcome, Outcome> {
+    pub(super) async fn stat_path(
+        &self,
+        name: &Pathname,
+        options: ListOptions,
+    ) -> Result<Outcome, Outcome> {
         let mut lister = Lister::open(self, name, ListStyle::Long, options).await?;
         let directory = lister.is_directory();
         let mut lines: Vec<Vec<u8>> = Vec::new();
         let mut piece = buffer::borrow();
         loop {
             piece.clear();
-            let more = lister.fill(&mut piece).await.map_err(|error| self.refused(&error, name.as_bytes()))?;
-            for line in piece.split_inclusive(|byte| *byte == b'\n').take(STAT_LIST_LINES + 1 - lines.len()) {
+            let more = lister
+                .fill(&mut piece)
+                .await
+                .map_err(|error| self.refused(&error, name.as_bytes()))?;
+            for line in piece
+                .split_inclusive(|byte| *byte == b'\n')
+                .take(STAT_LIST_LINES + 1 - lines.len())
+            {
                 lines.push(line.strip_suffix(b"\r\n").unwrap_or(line).to_vec());
             }
             if !more || lines.len() > STAT_LIST_LINES {
@@ -107,7 +145,11 @@ impl FtpSession {
         buffer::give_back(piece);
         let truncated = lines.len() > STAT_LIST_LINES;
         lines.truncate(STAT_LIST_LINES);
-        Ok(Outcome::Lines { lines, directory, truncated })
+        Ok(Outcome::Lines {
+            lines,
+            directory,
+            truncated,
+        })
     }
 
     /// MLST: the facts of one object.
@@ -116,16 +158,25 @@ impl FtpSession {
         let view = self.view()?;
         let metadata = match view.metadata(&path, Links::Follow).await {
             // DAT-90: a link that leads nowhere is an object, too.
-            Err(error) if is_missing(error.kind) => {
-                view.metadata(&path, Links::NoFollow).await.map_err(|_| error)
-            }
+            Err(error) if is_missing(error.kind) => view
+                .metadata(&path, Links::NoFollow)
+                .await
+                .map_err(|_| error),
             answer => answer,
         };
         let metadata = metadata.map_err(|error| self.refused(&error, name.as_bytes()))?;
         let mut rendered = Vec::new();
         let directory = path.parent().unwrap_or_else(|| path.clone());
-        let renderer = Renderer::new(self, &directory, ListStyle::Facts(facts), ListOptions::default())?;
+        let renderer = Renderer::new(
+            self,
+            &directory,
+            ListStyle::Facts(facts),
+            ListOptions::default(),
+        )?;
         renderer.facts_of(&path, &metadata, &mut rendered);
-        Ok(Outcome::Facts { facts: rendered, path: path.as_bytes().to_vec() })
+        Ok(Outcome::Facts {
+            facts: rendered,
+            path: path.as_bytes().to_vec(),
+        })
     }
 }

@@ -12,12 +12,7 @@ use wharf_proto::ftp::{
 };
 use wharf_vfs::{Entry, EntryBatch, FileKind, Links, Metadata, Right, Rights, View, VirtualPath};
 
-use crate::{
-    clock,
-    execute::file::ftp_time,
-    session::FtpSession,
-    settings::Owners,
-};
+use crate::{clock, execute::file::ftp_time, session::FtpSession, settings::Owners};
 
 /// Renders the entries of one directory.
 pub(super) struct Renderer {
@@ -51,8 +46,16 @@ impl Renderer {
         let user = session.user()?;
         let view = user.view().clone();
         // `-l` given to NLST asks for lines.
-        let style = if options.long && style == ListStyle::Names { ListStyle::Long } else { style };
-        let owners = if options.numeric { Owners::Numeric } else { session.settings.list.owners.clone() };
+        let style = if options.long && style == ListStyle::Names {
+            ListStyle::Long
+        } else {
+            style
+        };
+        let owners = if options.numeric {
+            Owners::Numeric
+        } else {
+            session.settings.list.owners.clone()
+        };
         Ok(Self {
             rights: view.rights(directory),
             volume: fingerprint(view.volume_id(directory)),
@@ -117,18 +120,34 @@ impl Renderer {
 
     /// DAT-97: MLSD begins with the directory itself and its parent.
     pub(super) async fn head(&mut self, path: &VirtualPath) {
-        let ListStyle::Facts(wanted) = self.style else { return };
+        let ListStyle::Facts(wanted) = self.style else {
+            return;
+        };
         if !wanted.contains(wharf_proto::ftp::facts::Fact::Type) {
             return;
         }
         let mut head = Vec::new();
         if let Ok(metadata) = self.view.metadata(path, Links::Follow).await {
-            self.push_facts(FactType::CurrentDirectory, path, &metadata, wanted, path.as_bytes(), &mut head);
+            self.push_facts(
+                FactType::CurrentDirectory,
+                path,
+                &metadata,
+                wanted,
+                path.as_bytes(),
+                &mut head,
+            );
         }
         if let Some(parent) = path.parent()
             && let Ok(metadata) = self.view.metadata(&parent, Links::Follow).await
         {
-            self.push_facts(FactType::ParentDirectory, &parent, &metadata, wanted, b"..", &mut head);
+            self.push_facts(
+                FactType::ParentDirectory,
+                &parent,
+                &metadata,
+                wanted,
+                b"..",
+                &mut head,
+            );
         }
         self.head = head;
     }
@@ -139,18 +158,30 @@ impl Renderer {
 
     /// MLST: the facts of one object, without a name.
     pub(super) fn facts_of(&self, path: &VirtualPath, metadata: &Metadata, out: &mut Vec<u8>) {
-        let ListStyle::Facts(wanted) = self.style else { return };
+        let ListStyle::Facts(wanted) = self.style else {
+            return;
+        };
         let rights = self.view.rights(path);
-        self.facts(kind_of(metadata.kind), metadata, rights, path.name().unwrap_or_default(), |facts| {
-            facts.encode(wanted, out);
-        });
+        self.facts(
+            kind_of(metadata.kind),
+            metadata,
+            rights,
+            path.name().unwrap_or_default(),
+            |facts| {
+                facts.encode(wanted, out);
+            },
+        );
     }
 
     /// One entry of the directory.
     pub(super) async fn entry(&self, entry: &Entry<'_>, out: &mut Vec<u8>) {
         match self.style {
             ListStyle::Names => {
-                let mark = if self.options.classify { mark(&entry.metadata) } else { b"" };
+                let mark = if self.options.classify {
+                    mark(&entry.metadata)
+                } else {
+                    b""
+                };
                 if mark.is_empty() {
                     push_short(&self.prefix, entry.name, out);
                 } else {
@@ -173,7 +204,8 @@ impl Renderer {
         if !entry.metadata.is_directory() && !self.as_given {
             return self.rights;
         }
-        self.path_of(entry.name).map_or(self.rights, |path| self.view.rights(&path))
+        self.path_of(entry.name)
+            .map_or(self.rights, |path| self.view.rights(&path))
     }
 
     async fn long(&self, entry: &Entry<'_>, out: &mut Vec<u8>) {
@@ -206,7 +238,15 @@ impl Renderer {
                 name: entry.name,
                 target: target.as_deref(),
             };
-            push_long(&line, Style { now: self.now, zone: 0, classify: self.options.classify }, out);
+            push_long(
+                &line,
+                Style {
+                    now: self.now,
+                    zone: 0,
+                    classify: self.options.classify,
+                },
+                out,
+            );
         });
     }
 
@@ -219,7 +259,9 @@ impl Renderer {
         name: &[u8],
         out: &mut Vec<u8>,
     ) {
-        self.facts(kind, metadata, self.view.rights(path), b"", |facts| facts.encode_line(wanted, name, out));
+        self.facts(kind, metadata, self.view.rights(path), b"", |facts| {
+            facts.encode_line(wanted, name, out)
+        });
     }
 
     fn facts(
@@ -236,13 +278,19 @@ impl Renderer {
                 kind: Some(kind),
                 size: metadata.is_file().then_some(metadata.size),
                 modify: Some(ftp_time(metadata.modified).whole_seconds()),
-                create: metadata.created.map(|created| ftp_time(created).whole_seconds()),
+                create: metadata
+                    .created
+                    .map(|created| ftp_time(created).whole_seconds()),
                 perm: Some(permissions(metadata, rights)),
                 unique: Some(unique.as_bytes()),
                 unix_mode: Some(shown_mode(metadata, rights)),
                 unix_owner: Some(owner),
                 unix_group: Some(group),
-                media_type: if metadata.is_file() { media_type_of(name) } else { None },
+                media_type: if metadata.is_file() {
+                    media_type_of(name)
+                } else {
+                    None
+                },
             });
         });
     }
@@ -296,14 +344,24 @@ const fn shown_mode(metadata: &Metadata, rights: Rights) -> u32 {
 
 /// DAT-93, RFC 3659 7.5.5.
 fn permissions(metadata: &Metadata, rights: Rights) -> Permissions {
-    let if_has = |right, letter| if rights.has(right) { letter } else { Permissions::NONE };
+    let if_has = |right, letter| {
+        if rights.has(right) {
+            letter
+        } else {
+            Permissions::NONE
+        }
+    };
     match metadata.kind {
         FileKind::Directory => {
             // Whoever sees a directory may enter it; a drop box shows nothing more.
             let enter = rights != Rights::NONE;
             if_has(Right::Create, Permissions::CREATE)
                 | if_has(Right::Rmdir, Permissions::DELETE)
-                | if enter { Permissions::ENTER } else { Permissions::NONE }
+                | if enter {
+                    Permissions::ENTER
+                } else {
+                    Permissions::NONE
+                }
                 | if_has(Right::Rename, Permissions::RENAME)
                 | if_has(Right::List, Permissions::LIST)
                 | if_has(Right::Mkdir, Permissions::MAKE_DIRECTORY)

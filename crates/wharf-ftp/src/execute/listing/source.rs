@@ -11,7 +11,9 @@ use wharf_proto::ftp::{
     listing::glob::{Pattern, is_pattern},
     server::{ListOptions, ListOrder, ListStyle, Outcome, Reason},
 };
-use wharf_vfs::{Entry, EntryBatch, FileKind, Links, Metadata, Result, View, VirtualPath, view::ViewReader};
+use wharf_vfs::{
+    Entry, EntryBatch, FileKind, Links, Metadata, Result, View, VirtualPath, view::ViewReader,
+};
 
 use super::render::Renderer;
 use crate::{execute::file::is_missing, replies, session::FtpSession};
@@ -54,24 +56,35 @@ impl Lister {
         let view = session.view()?;
         let path = session.resolve(name)?;
         let refused = |error: &wharf_vfs::Error| session.refused(error, name.as_bytes());
-        let links = if matches!(style, ListStyle::Facts(_)) || options.follow || name.as_bytes().ends_with(b"/") {
+        let links = if matches!(style, ListStyle::Facts(_))
+            || options.follow
+            || name.as_bytes().ends_with(b"/")
+        {
             Links::Follow
         } else {
             Links::NoFollow
         };
         let metadata = match view.metadata(&path, Links::Follow).await {
             Ok(metadata) => metadata,
-            Err(error) if is_missing(error.kind) && has_pattern(name) && !matches!(style, ListStyle::Facts(_)) => {
+            Err(error)
+                if is_missing(error.kind)
+                    && has_pattern(name)
+                    && !matches!(style, ListStyle::Facts(_)) =>
+            {
                 return Self::of_pattern(session, name, style, options).await;
             }
             // A dangling link is an object, too.
-            Err(error) if links == Links::NoFollow => {
-                view.metadata(&path, Links::NoFollow).await.map_err(|_| refused(&error))?
-            }
+            Err(error) if links == Links::NoFollow => view
+                .metadata(&path, Links::NoFollow)
+                .await
+                .map_err(|_| refused(&error))?,
             Err(error) => return Err(refused(&error)),
         };
         if metadata.is_directory() && !options.directory_itself {
-            let reader = view.read_directory(&path).await.map_err(|error| refused(&error))?;
+            let reader = view
+                .read_directory(&path)
+                .await
+                .map_err(|error| refused(&error))?;
             let prefix = match style {
                 ListStyle::Names if !name.is_empty() => with_slash(name.as_bytes()),
                 _ => Vec::new(),
@@ -79,22 +92,46 @@ impl Lister {
             let mut renderer = Renderer::new(session, &path, style, options)?.with_prefix(prefix);
             renderer.head(&path).await;
             let truncated_at = Some(view.settings().list_max_entries);
-            return Ok(Self { feed: Feed::Fresh(reader), renderer, options, directory: true, truncated_at });
+            return Ok(Self {
+                feed: Feed::Fresh(reader),
+                renderer,
+                options,
+                directory: true,
+                truncated_at,
+            });
         }
         if let ListStyle::Facts(_) = style {
-            return Err(replies::refused_because(Reason::NotADirectory, name.as_bytes(), ""));
+            return Err(replies::refused_because(
+                Reason::NotADirectory,
+                name.as_bytes(),
+                "",
+            ));
         }
         let itself = match links {
-            Links::NoFollow => view.metadata(&path, Links::NoFollow).await.unwrap_or(metadata),
+            Links::NoFollow => view
+                .metadata(&path, Links::NoFollow)
+                .await
+                .unwrap_or(metadata),
             Links::Follow => metadata,
         };
         let is_link = itself.kind == FileKind::Symlink;
         let target = (is_link && metadata.kind != FileKind::Symlink).then_some(metadata);
         let mut batch = EntryBatch::new();
-        let shown = if name.is_empty() { b".".as_slice() } else { name.as_bytes() };
+        let shown = if name.is_empty() {
+            b".".as_slice()
+        } else {
+            name.as_bytes()
+        };
         batch.push(shown, itself, target);
-        let renderer = Renderer::new(session, &session.directory, style, options)?.with_names_as_given();
-        Ok(Self { feed: Feed::Collected(vec![batch]), renderer, options, directory: false, truncated_at: None })
+        let renderer =
+            Renderer::new(session, &session.directory, style, options)?.with_names_as_given();
+        Ok(Self {
+            feed: Feed::Collected(vec![batch]),
+            renderer,
+            options,
+            directory: false,
+            truncated_at: None,
+        })
     }
 
     async fn of_pattern(
@@ -106,35 +143,59 @@ impl Lister {
         let view = session.view()?;
         let bytes = name.as_bytes();
         let (last_start, last) = split_last(bytes);
-        let before = bytes.get(..last_start.saturating_sub(1)).unwrap_or_default();
+        let before = bytes
+            .get(..last_start.saturating_sub(1))
+            .unwrap_or_default();
         let costly = |error: &dyn std::fmt::Display| {
             replies::refused_because(Reason::TooCostly, bytes, error.to_string())
         };
         let last = Pattern::parse(last).map_err(|error| costly(&error))?;
-        let mut search = Search { view, options, reads: 0, found: EntryBatch::new() };
+        let mut search = Search {
+            view,
+            options,
+            reads: 0,
+            found: EntryBatch::new(),
+        };
         let (middle_start, middle) = split_last(before);
         let searched = if last_start > 0 && is_pattern(middle) {
             let middle = Pattern::parse(middle).map_err(|error| costly(&error))?;
             let top = bytes.get(..middle_start).unwrap_or_default();
-            let top_path = session.resolve(&Pathname::from(if top.is_empty() { b".".as_slice() } else { top }))?;
+            let top_path = session.resolve(&Pathname::from(if top.is_empty() {
+                b".".as_slice()
+            } else {
+                top
+            }))?;
             search.two(&top_path, top, &middle, &last).await
         } else {
             let prefix = bytes.get(..last_start).unwrap_or_default();
-            let path = session.resolve(&Pathname::from(if prefix.is_empty() { b".".as_slice() } else { prefix }))?;
+            let path = session.resolve(&Pathname::from(if prefix.is_empty() {
+                b".".as_slice()
+            } else {
+                prefix
+            }))?;
             search.one(&path, prefix, &last).await
         };
         match searched {
             Ok(()) => {}
             Err(Searched::TooCostly) => {
-                return Err(costly(&format!("more than {PATTERN_READS} entries would have to be looked at")));
+                return Err(costly(&format!(
+                    "more than {PATTERN_READS} entries would have to be looked at"
+                )));
             }
             // A directory that is not there holds nothing that matches.
             Err(Searched::Failed(error)) if is_missing(error.kind) => {}
             Err(Searched::Failed(error)) => return Err(session.refused(&error, bytes)),
         }
         let found = search.found;
-        let renderer = Renderer::new(session, &session.directory, style, options)?.with_names_as_given();
-        Ok(Self { feed: Feed::Collected(vec![found]), renderer, options, directory: true, truncated_at: None })
+        let renderer =
+            Renderer::new(session, &session.directory, style, options)?.with_names_as_given();
+        Ok(Self {
+            feed: Feed::Collected(vec![found]),
+            renderer,
+            options,
+            directory: true,
+            truncated_at: None,
+        })
     }
 
     /// Whether a directory (or a pattern) is listed, not one object.
@@ -210,10 +271,14 @@ impl Lister {
             }
         }
     }
-
 }
 
-async fn render_batch(renderer: &Renderer, batch: &EntryBatch, options: ListOptions, out: &mut Vec<u8>) {
+async fn render_batch(
+    renderer: &Renderer,
+    batch: &EntryBatch,
+    options: ListOptions,
+    out: &mut Vec<u8>,
+) {
     let all = renderer.is_facts();
     for entry in batch.iter().filter(|entry| is_shown(entry, options, all)) {
         renderer.entry(&entry, out).await;
@@ -228,7 +293,9 @@ async fn render_sorted(
     out: &mut Vec<u8>,
 ) {
     let entries = batches.iter().flat_map(EntryBatch::iter);
-    let mut entries: Vec<Entry<'_>> = entries.filter(|entry| is_shown(entry, options, all)).collect();
+    let mut entries: Vec<Entry<'_>> = entries
+        .filter(|entry| is_shown(entry, options, all))
+        .collect();
     entries.sort_unstable_by(|one, other| order(one, other, options));
     for entry in &entries {
         renderer.entry(entry, out).await;
@@ -247,7 +314,11 @@ fn order(one: &Entry<'_>, other: &Entry<'_>, options: ListOptions) -> Ordering {
         _ => Ordering::Equal,
     };
     let ascending = key.then_with(|| one.name.cmp(other.name));
-    if options.reverse { ascending.reverse() } else { ascending }
+    if options.reverse {
+        ascending.reverse()
+    } else {
+        ascending
+    }
 }
 
 /// Whether one of the last two components is a pattern.
@@ -260,7 +331,10 @@ fn has_pattern(name: &Pathname) -> bool {
 
 /// Where the last component begins, and itself.
 fn split_last(bytes: &[u8]) -> (usize, &[u8]) {
-    let start = bytes.iter().rposition(|byte| *byte == b'/').map_or(0, |slash| slash + 1);
+    let start = bytes
+        .iter()
+        .rposition(|byte| *byte == b'/')
+        .map_or(0, |slash| slash + 1);
     (start, bytes.get(start..).unwrap_or_default())
 }
 
@@ -294,7 +368,12 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// Matches names of one directory.
-    async fn one(&mut self, path: &VirtualPath, prefix: &[u8], pattern: &Pattern) -> std::result::Result<(), Searched> {
+    async fn one(
+        &mut self,
+        path: &VirtualPath,
+        prefix: &[u8],
+        pattern: &Pattern,
+    ) -> std::result::Result<(), Searched> {
         for (name, metadata, target) in self.matching(path, pattern).await? {
             self.found.push(&[prefix, &name].concat(), metadata, target);
         }
@@ -313,7 +392,9 @@ impl Search<'_> {
             if !target.unwrap_or(metadata).is_directory() {
                 continue;
             }
-            let Ok(below) = path.join_name(&name) else { continue };
+            let Ok(below) = path.join_name(&name) else {
+                continue;
+            };
             let prefix = [prefix, name.as_slice(), b"/"].concat();
             match self.one(&below, &prefix, last).await {
                 // A directory that may not be read matches nothing.
@@ -342,7 +423,8 @@ impl Search<'_> {
                 return Err(Searched::TooCostly);
             }
             let matches = batch.iter().filter(|entry| pattern.matches(entry.name));
-            let shown = matches.filter(|entry| !self.options.directory_itself || !entry.name.is_empty());
+            let shown =
+                matches.filter(|entry| !self.options.directory_itself || !entry.name.is_empty());
             found.extend(shown.map(|entry| (entry.name.to_vec(), entry.metadata, entry.target)));
         }
     }
