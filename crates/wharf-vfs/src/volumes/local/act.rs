@@ -14,7 +14,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::root::{Parent, Root, is_link, look, look_at};
+use super::{
+    recent::KnownParent,
+    root::{Parent, Root, is_link, look, look_at},
+};
 use crate::{AttributeChange, Links, Metadata, OpenMode, Replace, Space, Timestamp, VirtualPath};
 
 type Outcome<T> = Result<T, Errno>;
@@ -44,17 +47,32 @@ impl Root {
             .rposition(|&byte| byte == b'/')
             .ok_or(Errno::INVAL)?;
         let above = relative.get(..slash).ok_or(Errno::INVAL)?;
-        if let Some((directory, name)) = self.recent_parent(path)
-            && let Ok(found) = look_at(&*directory, name)
-        {
-            return Ok(found);
+        if let Some((known, name)) = self.recent_parent(path) {
+            match look_at(&*known.directory, name) {
+                Ok(found) => return Ok(found),
+                Err(Errno::NOENT) if self.is_at(above, known.identity) => return Err(Errno::NOENT),
+                Err(_) => {}
+            }
         }
         let (parent, name) = self.parent(path)?;
-        let found = look_at(&parent, name)?;
-        if let Parent::Below(directory) = parent {
-            self.recent.keep(above, Arc::new(directory));
+        let found = look_at(&parent, name);
+        if let Parent::Below(directory) = parent
+            && let Ok(itself) = look(&directory)
+        {
+            let (directory, identity) = (Arc::new(directory), identity(&itself));
+            let known = KnownParent {
+                directory,
+                identity,
+            };
+            self.recent.keep(above, known);
         }
-        Ok(found)
+        found
+    }
+
+    /// Whether a path still leads to this object. Only compared, never told: the look is not confined.
+    fn is_at(&self, path: &[u8], known: (u32, u32, u64)) -> bool {
+        self.look_unconfined(path)
+            .is_ok_and(|found| identity(&found) == known)
     }
 
     /// The same from the kernel's caches alone; `AGAIN` if they do not have it.
@@ -122,8 +140,8 @@ impl Root {
         // through which the target was looked at a moment ago will do.
         let same = beside(from, to);
         let recent = if same { self.recent_parent(from) } else { None };
-        if let Some((directory, old)) = recent {
-            match self.rename_in(&Parent::Recent(directory), old, None, to, replace) {
+        if let Some((known, old)) = recent {
+            match self.rename_in(&Parent::Recent(known.directory), old, None, to, replace) {
                 // Another directory stands there now.
                 Err(Errno::NOENT) => {}
                 answer => return answer,
@@ -145,7 +163,7 @@ impl Root {
     }
 
     /// The directory of `path`, if it was looked into a moment ago, and the name there.
-    fn recent_parent<'p>(&self, path: &'p VirtualPath) -> Option<(Arc<OwnedFd>, &'p [u8])> {
+    fn recent_parent<'p>(&self, path: &'p VirtualPath) -> Option<(KnownParent, &'p [u8])> {
         let relative = path.relative();
         let slash = relative.iter().rposition(|&byte| byte == b'/')?;
         let (above, name) = relative.split_at_checked(slash)?;
@@ -267,6 +285,10 @@ impl Root {
             free: octets(found.f_bavail),
         })
     }
+}
+
+const fn identity(found: &Statx) -> (u32, u32, u64) {
+    (found.stx_dev_major, found.stx_dev_minor, found.stx_ino)
 }
 
 fn look_flags(links: Links) -> OFlags {
