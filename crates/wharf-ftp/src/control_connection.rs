@@ -383,6 +383,8 @@ impl ControlConnection {
     /// Sends what is left to say and closes in order: our end, then the peer's, so that a last reply
     /// is not lost to a reset.
     async fn close(&mut self, reason: CloseReason, record: &Record) -> &'static str {
+        // DAT-11: whoever hears the goodbye finds no listener any more.
+        self.session.data = DataPath::None;
         if self.flush(record).await.is_ok() {
             let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
             if self.input != Input::Ended && reason != CloseReason::Quit {

@@ -193,7 +193,7 @@ async fn dat_97_mlsd_lists_facts() {
     let (_house, mut client) = house_with_a_tree().await;
     let lines = client.list("MLSD disk/d").await;
     assert!(
-        lines[0].starts_with("type=cdir;") && lines[0].ends_with("; /disk/d"),
+        lines[0].starts_with("type=cdir;") && lines[0].ends_with("; ."),
         "{lines:?}"
     );
     assert!(

@@ -118,7 +118,8 @@ impl Renderer {
         std::mem::take(&mut self.ahead)
     }
 
-    /// DAT-97: MLSD begins with the directory itself and its parent.
+    /// DAT-97: MLSD begins with the directory itself and its parent. They are called `.` and `..`:
+    /// clients that do not know the types (INT-18) would descend into every other name.
     pub(super) async fn head(&mut self, path: &VirtualPath) {
         let ListStyle::Facts(wanted) = self.style else {
             return;
@@ -133,7 +134,7 @@ impl Renderer {
                 path,
                 &metadata,
                 wanted,
-                path.as_bytes(),
+                b".",
                 &mut head,
             );
         }
