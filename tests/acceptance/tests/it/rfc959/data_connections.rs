@@ -257,3 +257,17 @@ fn port_takes_leading_zeros() {
     let line = port_line(Ipv4Addr::LOCALHOST, port).replace("127,0,0,1", "127,000,00,01");
     control.expect(line, 200);
 }
+
+/// DAT-10: the ports of ended transfers (TIME-WAIT) can be used again: a small range lasts.
+#[test]
+fn a_small_range_serves_many_transfers() {
+    let server = Server::with(Setup {
+        passive_ports: Some((28_700, 28_719)),
+        ..Setup::default()
+    });
+    server.put("f", "hello");
+    let mut control = server.login();
+    for _ in 0..200 {
+        assert_eq!(control.fetch("RETR f"), b"hello");
+    }
+}
