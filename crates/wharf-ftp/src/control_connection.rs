@@ -124,6 +124,7 @@ pub(crate) fn serve(
                 fxp: false,
             },
             directory: VirtualPath::root(),
+            directory_seen: None,
             data: DataPath::None,
             listens_until: now,
             umask: 0o022,

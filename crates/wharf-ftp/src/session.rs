@@ -77,6 +77,8 @@ pub(crate) struct FtpSession {
     pub(crate) ends: Ends,
     /// Where relative names begin.
     pub(crate) directory: VirtualPath,
+    /// When it was last found to be there.
+    pub(crate) directory_seen: Option<Instant>,
     pub(crate) data: DataPath,
     /// When a passive listener that nobody used is closed.
     pub(crate) listens_until: Instant,
@@ -185,6 +187,7 @@ impl FtpSession {
         self.data = DataPath::None;
         self.ends.fxp = false;
         self.directory = VirtualPath::root();
+        self.directory_seen = None;
         self.last_transfer = None;
         self.idle_limit = self.settings.machine.idle_timeout;
     }
@@ -193,6 +196,7 @@ impl FtpSession {
     pub(crate) fn enter(&mut self, session: Session<LoggedIn>) {
         let view = session.view();
         self.directory = view.home().clone();
+        self.directory_seen = None;
         self.umask = view.settings().umask;
         // DAT-18: never for anonymous.
         self.ends.fxp = view.rights(&self.directory).has(Right::Fxp)

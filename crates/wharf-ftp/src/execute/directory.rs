@@ -1,6 +1,6 @@
 //! CWD, CDUP, MKD, RMD, DELE, RNFR and RNTO: the tree.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use wharf_engine::{
     Abort,
@@ -16,6 +16,9 @@ use crate::{
     clock, replies,
     session::{FtpSession, Reaction, Running},
 };
+
+/// PWD does not look again at a directory that was found so lately.
+const SEEN_LATELY: Duration = Duration::from_millis(10);
 
 impl FtpSession {
     pub(super) async fn change_directory(&mut self, name: &Pathname) -> Result<Outcome, Outcome> {
@@ -33,10 +36,18 @@ impl FtpSession {
         self.enter_directory(path, b"..").await
     }
 
+    /// The current directory, if it was found to be there a moment ago.
+    pub(super) fn current_directory_at_once(&self) -> Option<Outcome> {
+        let seen = self.directory_seen?;
+        let fresh = clock::now().saturating_duration_since(seen) < SEEN_LATELY;
+        fresh.then(|| Outcome::Path(self.directory.as_bytes().to_vec()))
+    }
+
     /// Somebody else may have removed it meanwhile.
-    pub(super) async fn current_directory(&self) -> Result<Outcome, Outcome> {
+    pub(super) async fn current_directory(&mut self) -> Result<Outcome, Outcome> {
         let entered = self.view()?.enter(&self.directory).await;
         entered.map_err(|error| self.refused(&error, self.directory.as_bytes()))?;
+        self.directory_seen = Some(clock::now());
         Ok(Outcome::Path(self.directory.as_bytes().to_vec()))
     }
 
@@ -50,6 +61,7 @@ impl FtpSession {
             .await
             .map_err(|error| self.refused(&error, name))?;
         self.directory = path;
+        self.directory_seen = Some(clock::now());
         Ok(Outcome::Done)
     }
 

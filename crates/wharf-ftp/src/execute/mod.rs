@@ -30,6 +30,12 @@ impl FtpSession {
             Action::OpenPassive { extended } => self.open_passive(extended),
             Action::Umask(mask) => self.set_umask(mask).unwrap_or_else(|refused| refused),
             Action::IdleLimit(seconds) => self.set_idle_limit(seconds),
+            Action::CurrentDirectory => {
+                return self
+                    .current_directory_at_once()
+                    .map(Reaction::Over)
+                    .ok_or(Action::CurrentDirectory);
+            }
             other => return Err(other),
         };
         Ok(outcome.into())
