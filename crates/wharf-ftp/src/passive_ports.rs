@@ -89,17 +89,12 @@ fn try_port(local: IpAddr, port: u16) -> io::Result<Option<PassiveListener>> {
     };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+    // Before the bind, always: the connections of this listener inherit it, and only so can the port
+    // be taken again while they rest in TIME-WAIT. On Linux it lets nobody share a listening port.
+    sockopt::set_socket_reuseaddr(&socket, true)?;
     let address = SocketAddr::new(local, port);
-    let bound = match rustix::net::bind(&socket, &address) {
-        // Perhaps only old connections in TIME-WAIT hold the port. On Linux this option lets it be
-        // taken then; it does not let anybody share a listening port.
-        Err(Errno::ADDRINUSE) => {
-            sockopt::set_socket_reuseaddr(&socket, true)?;
-            rustix::net::bind(&socket, &address)
-        }
-        bound => bound,
-    };
-    match bound.and_then(|()| rustix::net::listen(&socket, BACKLOG)) {
+    match rustix::net::bind(&socket, &address).and_then(|()| rustix::net::listen(&socket, BACKLOG))
+    {
         Ok(()) => Ok(Some(PassiveListener { socket, address })),
         Err(Errno::ADDRINUSE) => Ok(None),
         Err(error) => Err(error.into()),

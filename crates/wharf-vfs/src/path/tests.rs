@@ -1,3 +1,5 @@
+//! Virtual paths: normal by construction, never above the root.
+
 use proptest::prelude::*;
 
 use super::*;

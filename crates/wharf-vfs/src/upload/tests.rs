@@ -1,3 +1,5 @@
+//! Uploads appear whole or not at all, whatever ends them.
+
 use super::*;
 use crate::{
     Grants, Mount, MountTable, Rights, ViewSettings,

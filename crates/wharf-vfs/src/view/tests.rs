@@ -1,3 +1,5 @@
+//! The gate: every operation against every right.
+
 use std::future::Future;
 
 use super::*;

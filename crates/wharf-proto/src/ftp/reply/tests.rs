@@ -1,3 +1,5 @@
+//! Replies both ways: what is written is read again, and what servers write is borne.
+
 use proptest::prelude::*;
 
 use super::*;

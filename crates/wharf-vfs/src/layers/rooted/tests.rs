@@ -1,3 +1,5 @@
+//! A subdirectory as a root runs the whole contract.
+
 use super::*;
 use crate::{
     contract::{fetch, must, path, put, refused},

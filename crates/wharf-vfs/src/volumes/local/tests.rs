@@ -1,3 +1,5 @@
+//! Local disk: no way out of the folder, and what the host does meanwhile.
+
 #![expect(
     clippy::disallowed_methods,
     reason = "the tests prepare and inspect the host behind the volume's back"

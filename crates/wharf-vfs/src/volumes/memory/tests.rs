@@ -1,3 +1,5 @@
+//! The volume in memory: the contract, its capacity and its faults.
+
 use std::sync::Arc;
 
 use super::*;
