@@ -349,25 +349,29 @@ fn raise_descriptor_limit() {
     reason = "the state directory is the service's own, not a volume's"
 )]
 fn make_state_directory(path: &Path, identity: Option<Identity>) -> Result<(), Failure> {
-    use std::os::unix::fs::{DirBuilderExt as _, chown};
-    if exists(path) {
-        return Ok(());
-    }
+    use std::os::unix::fs::{DirBuilderExt as _, lchown};
     let failed = |error: io::Error| {
         Failure::denied(format!(
             "cannot make the state directory {}: {error}; choose another with --state-dir",
             path.display()
         ))
     };
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
+    if !exists(path) {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(path)
+            .map_err(failed)?;
     }
-    std::fs::DirBuilder::new()
-        .mode(0o700)
-        .create(path)
-        .map_err(failed)?;
+    // What root made there (`wharf user add`) is handed over as well; links are not followed.
     if let Some(identity) = identity {
-        chown(path, Some(identity.user), Some(identity.group)).map_err(failed)?;
+        let own = |path: &Path| lchown(path, Some(identity.user), Some(identity.group));
+        own(path).map_err(failed)?;
+        for entry in path.read_dir().map_err(failed)?.flatten() {
+            own(&entry.path()).map_err(failed)?;
+        }
     }
     Ok(())
 }
