@@ -187,7 +187,7 @@ async fn a_refusal_costs_one_slow_check_of_the_same_kind_cve_2016_6210(
     }
 }
 
-/// CVE-2026-42167 and its kin: what is SQL elsewhere is a name here, and nobody's.
+/// CVE-2026-42167, CVE-2026-44331, ProFTPD 2188: what is SQL elsewhere is a name here, and nobody's.
 async fn sql_in_a_name_is_a_name_cve_2026_42167(
     make: &impl Fn(Vec<Account>) -> Arc<dyn Directory>,
 ) {

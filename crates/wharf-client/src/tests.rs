@@ -452,6 +452,7 @@ async fn endless_reply_is_cut_off() {
     assert_eq!(error.kind(), Kind::Protocol, "{error}");
 }
 
+/// CVE-2019-6111's family (a read loop without progress): bounded time.
 #[tokio::test]
 async fn server_that_falls_silent_is_given_up() {
     let mut wish = with_file(10);

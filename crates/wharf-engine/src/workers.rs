@@ -163,6 +163,7 @@ mod tests {
         }
     }
 
+    /// SFTPGo 760bf692: a bug that one peer finds ends one session.
     #[tokio::test]
     async fn a_session_that_panics_frees_its_place() {
         let workers = Workers::here();

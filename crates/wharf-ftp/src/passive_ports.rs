@@ -107,6 +107,27 @@ mod tests {
 
     use super::*;
 
+    /// CVE-2024-52801: neither a counter nor a generator that starts the same each time. The bounds
+    /// are ten standard deviations wide.
+    #[test]
+    fn cve_2024_52801_ports_are_drawn_without_a_pattern() {
+        let drawn: Vec<u16> = (0..4096).map(|_| random().unwrap()).collect();
+        let different: HashSet<_> = drawn.iter().collect();
+        assert!(different.len() > 3800, "{} of 4096", different.len());
+        for bit in 0..16 {
+            let set = drawn
+                .iter()
+                .filter(|number| *number >> bit & 1 == 1)
+                .count();
+            assert!((1728..=2368).contains(&set), "bit {bit}: {set} of 4096");
+        }
+        let steps: HashSet<_> = drawn
+            .windows(2)
+            .map(|pair| pair[1].wrapping_sub(pair[0]))
+            .collect();
+        assert!(steps.len() > 3800, "{} steps", steps.len());
+    }
+
     #[test]
     fn every_port_of_the_range_is_found_and_none_outside() {
         let local = IpAddr::from([127, 0, 0, 1]);

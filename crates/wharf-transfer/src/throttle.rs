@@ -74,6 +74,7 @@ impl Throttle {
 mod tests {
     use super::*;
 
+    /// ProFTPD 2158: a rate holds over all transfers together.
     #[test]
     fn a_thousand_parallel_takers_share_one_rate() {
         let now = Instant::now();

@@ -168,6 +168,7 @@ async fn an_anonymous_login_forgives_nothing() {
     assert_eq!(failure(house.log_in(1, "anna", "wrong").await).1, 4);
 }
 
+/// ProFTPD 2158: a cap that is set holds, and one that is not set is the default, not none.
 #[tokio::test]
 async fn an_account_has_no_more_sessions_than_it_may() {
     let limited = AccountLimits {

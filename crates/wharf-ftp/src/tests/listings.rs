@@ -112,6 +112,22 @@ async fn nlst_gives_names_that_retr_takes() {
     }
 }
 
+/// CVE-2019-20176: what never descends exhausts no stack; `-R` is passed over (DAT-76).
+#[tokio::test]
+async fn cve_2019_20176_no_listing_descends() {
+    let (_house, mut client) = house_with_a_tree().await;
+    for place in ["", " disk"] {
+        for verb in ["LIST", "NLST"] {
+            let flat = client.list(&format!("{verb}{place}")).await;
+            let deep = client.list(&format!("{verb} -R{place}")).await;
+            assert_eq!(deep, flat, "{verb}{place}");
+        }
+        let flat = client.ask(&format!("STAT -a{place}"), 212).await;
+        let deep = client.ask(&format!("STAT -Ra{place}"), 212).await;
+        assert_eq!(deep.text, flat.text, "{place}");
+    }
+}
+
 /// DAT-77.
 #[tokio::test]
 async fn dat_77_options_choose_the_order() {

@@ -306,7 +306,7 @@ async fn snapshot(volume: &MemoryVolume) -> Vec<(String, Metadata, Vec<u8>)> {
     all
 }
 
-/// CVE-2010-3867 and its family: every method against every single missing right.
+/// CVE-2010-3867, ProFTPD 2095, 2175, 2180: every method against every single missing right.
 #[tokio::test]
 async fn every_method_is_refused_without_each_right_that_it_needs() {
     for one in USES {

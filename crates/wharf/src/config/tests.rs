@@ -253,6 +253,26 @@ fn a_value_out_of_range_is_told() {
     assert_eq!(hint, "the range is empty; did you mean \"50000-51000\"?");
 }
 
+/// CVE-2021-40524: a limit is a positive number or not there; no number means "without a limit".
+#[test]
+fn cve_2021_40524_no_limit_is_zero_or_negative() {
+    for line in [
+        "[limits]\nper_account = -1",
+        "[limits]\nper_account = 0",
+        "[limits]\nper_address = -1",
+        "[limits]\nunauthenticated = 0",
+        "[anonymous]\nmax_sessions = -1",
+        "[anonymous]\nupload_rate = -1",
+        "[anonymous]\nupload_rate = 0",
+        "[anonymous]\ndownload_rate = \"-1 MiB/s\"",
+        "[rename]\ncopy_max = -1",
+        "[hash]\nmax_bytes = -1",
+        "[list]\nmax_entries = 0",
+    ] {
+        problem(&format!("{line}\n"));
+    }
+}
+
 #[test]
 fn what_is_no_toml_is_told_with_its_place() {
     let (line, column, ..) = problem("[ftp]\nstrict_crlf = \n");

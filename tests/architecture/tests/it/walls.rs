@@ -139,6 +139,56 @@ fn no_sql_and_no_command_lines_outside_their_rooms() {
     );
 }
 
+/// CVE-2025-24366 (options for rsync from a client), CVE-2024-52309 (programs run by a rule): what
+/// cannot start a program cannot be talked into it.
+#[test]
+fn cve_2025_24366_cve_2024_52309_no_program_is_ever_run() {
+    never(
+        |_| true,
+        &[
+            "Command::new",
+            "process::Command",
+            "process::{Command",
+            "tokio::process",
+            "posix_spawn",
+            "execve",
+        ],
+        "the product runs no other program, for nobody",
+    );
+}
+
+/// CVE-2024-52801: ports, salts, keys and invented passwords come from the system's generator. Names
+/// of new files (`wharf-vfs`) are no secrets: they only have to differ.
+#[test]
+fn cve_2024_52801_what_must_not_be_guessed_comes_from_the_system() {
+    never(
+        |source| !source.path.starts_with("crates/wharf-vfs/"),
+        &[
+            "rand",
+            "fastrand",
+            "RandomState",
+            "DefaultHasher",
+            "SmallRng",
+        ],
+        "what must not be guessed is `getrandom`'s",
+    );
+}
+
+/// ProFTPD 2188, CVE-2026-44331: names that a peer's resolver makes up are never asked for.
+#[test]
+fn proftpd_2188_no_peer_is_looked_up_by_its_address() {
+    never(
+        |_| true,
+        &[
+            "lookup_addr",
+            "getnameinfo",
+            "dns_lookup",
+            "hickory_resolver",
+        ],
+        "peers are addresses; reverse DNS is hostile input",
+    );
+}
+
 #[test]
 fn lints_are_expected_with_a_reason_and_never_allowed() {
     never(

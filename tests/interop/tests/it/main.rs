@@ -8,6 +8,7 @@ mod crashes;
 mod full_disk;
 mod memory;
 mod own_client;
+mod privileges;
 
 /// A file that no `mod` names would never run: the suite finds it.
 #[test]

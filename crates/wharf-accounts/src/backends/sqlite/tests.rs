@@ -185,6 +185,31 @@ async fn a_row_that_is_not_understood_is_a_locked_account() {
     }
 }
 
+/// CVE-2021-40524: -1 is not "without a limit". A record with such a limit opens nothing.
+#[tokio::test]
+async fn cve_2021_40524_a_limit_below_one_locks_the_account() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = filled(&directory, &[account("ann", MD5_RIGHT)]);
+    for (limit, enters) in [
+        ("max_sessions\":-1", false),
+        ("download_rate\":-1", false),
+        ("upload_rate\":-1", false),
+        ("upload_rate\":0", false),
+        ("upload_rate\":1", true),
+    ] {
+        let record = format!(
+            r#"{{"home":{{"directory":"/","start":"/"}},"grants":[],"enabled":true,"{limit}}}"#
+        );
+        store
+            .lock()
+            .execute("UPDATE account SET record = ?1", [record])
+            .unwrap();
+        let accounts = contract::accounts(Arc::new(SqliteDirectory::new(Arc::clone(&store))));
+        let outcome = contract::log_in(&accounts, "ann", "right").await;
+        assert_eq!(outcome.is_ok(), enters, "{limit}: {outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_known_account_is_answered_without_the_disk_and_a_change_is_seen_within_a_second() {
     let directory = tempfile::tempdir().unwrap();

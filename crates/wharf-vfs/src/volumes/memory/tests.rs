@@ -27,6 +27,38 @@ async fn content_is_bounded_by_the_capacity() {
     );
 }
 
+/// CVE-2021-40524: no number of writers at one time gets more than there is.
+#[test]
+fn cve_2021_40524_parallel_writers_share_one_capacity() {
+    const CAPACITY: u64 = 10_000;
+    let volume = MemoryVolume::new(CAPACITY);
+    let written: u64 = std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..8)
+            .map(|number| {
+                let volume = &volume;
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread()
+                        .build()
+                        .unwrap();
+                    runtime.block_on(async {
+                        let file = put(volume, &format!("/{number}"), b"").await;
+                        let mut offset = 0;
+                        while file.write_at(vec![0; 7], offset).await.is_ok() {
+                            offset += 7;
+                        }
+                        offset
+                    })
+                })
+            })
+            .collect();
+        writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .sum()
+    });
+    assert!(written <= CAPACITY && written > CAPACITY - 7, "{written}");
+}
+
 #[tokio::test]
 async fn removed_files_give_their_space_back_once_nobody_has_them_open() {
     let volume = MemoryVolume::new(10);
