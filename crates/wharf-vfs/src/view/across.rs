@@ -83,6 +83,12 @@ pub(super) async fn rename(
         return Err(fail(ErrorKind::Busy));
     }
     upload.commit(Some(found.modified)).await?;
+    // One store may stand at two mounts: then the copy has taken the place of the source itself, and
+    // what the source's name leads to now is the copy.
+    let left = volume.metadata(&place.path, Links::NoFollow).await;
+    if !left.is_ok_and(|left| left.identity == found.identity) {
+        return Ok(());
+    }
     volume
         .remove_file(&place.path)
         .await

@@ -920,6 +920,22 @@ async fn a_rename_across_volumes_follows_no_link() {
     assert_eq!(fetch(&one, "/secret").await, b"secret");
 }
 
+/// OpenSSH 5a5e4774's cause, two names for one file: a volume that stands at two mounts.
+#[tokio::test]
+async fn a_rename_onto_itself_by_another_mount_keeps_the_file() {
+    let store = memory();
+    let mounts: Vec<(_, Arc<dyn Volume>)> = vec![
+        ("/", Arc::new(store.clone())),
+        ("/again", Arc::new(store.clone())),
+    ];
+    let view = view_with(mounts, &[("/", ALL)], ViewSettings::default());
+    put(&store, "/f", b"kept").await;
+    must(view.rename(&path("/f"), &path("/again/f")).await);
+    assert_eq!(fetch(&store, "/f").await, b"kept");
+    must(view.rename(&path("/f"), &path("/again/g")).await);
+    assert_eq!(crate::contract::names(&store, "/").await, ["g"]);
+}
+
 #[tokio::test]
 async fn a_failed_copy_across_volumes_leaves_both_ends_as_they_were() {
     let (view, one, other) = two_volumes().await;

@@ -210,7 +210,7 @@ impl Lister {
             Feed::Collected(_) | Feed::Dry => self.renderer.was_cut(),
         };
         match self.truncated_at {
-            Some(limit) if truncated => format!("(truncated at {limit} entries)"),
+            Some(limit) if truncated => format!("truncated at {limit} entries"),
             _ => String::new(),
         }
     }
