@@ -139,7 +139,8 @@ impl DataStream {
         }
     }
 
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+    /// The socket itself.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.socket {
             Registration::Bare(socket) => Some(socket.as_fd()),
             Registration::Registered(socket) => Some(socket.as_fd()),

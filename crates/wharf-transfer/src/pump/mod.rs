@@ -2,13 +2,14 @@
 //!
 //! | file | stream | transform | path |
 //! | --- | --- | --- | --- |
-//! | descriptor | plain socket | none | `platform`: sendfile, splice |
+//! | descriptor | plain socket | none | `platform`: sendfile, splice; `sender`: sendfile in bursts |
 //! | any | plain socket | any | `buffered`: one pooled buffer |
 //!
 //! This is the one place that decides; front ends do not know which path runs.
 
 mod buffered;
 mod platform;
+mod sender;
 
 use std::sync::Arc;
 

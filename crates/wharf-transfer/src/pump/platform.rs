@@ -21,6 +21,7 @@ use rustix::{
 use tokio::{io::Interest, task::spawn_blocking};
 use wharf_vfs::{Error as StoreError, ErrorKind, FileRef, Operation, VirtualPath};
 
+use super::sender::{self, Burst};
 use super::{Flow, Source, Target};
 use crate::{DataStream, Error, Result, pipe};
 
@@ -51,7 +52,29 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
     let (mut offset, mut since_pause) = (source.offset, 0);
     // What was admitted and found warm, and did not fit into the socket yet.
     let mut ready = 0;
+    // Rates are kept in small pieces; everything else may go in bursts while the client is quick.
+    let mut bursts = flow.throttles.is_empty();
     while offset < end {
+        if bursts && ready == 0 {
+            let burst =
+                sender::burst(&source.file, offset, end - offset, stream.descriptor()).await;
+            let sent = match burst {
+                Ok(Burst::Sent(sent)) => sent,
+                Ok(Burst::Slow(sent)) => {
+                    bursts = false;
+                    sent
+                }
+                // Whatever is wrong, the way below meets it again and says whose fault it is.
+                Ok(Burst::None) | Err(_) => {
+                    bursts = false;
+                    0
+                }
+            };
+            flow.meter.add(sent);
+            offset += sent;
+            flow.meter.unless_stopped(async {}).await?;
+            continue;
+        }
         if ready == 0 {
             ready = most.min(end - offset);
             warmth.ensure(source, offset, ready, flow).await?;

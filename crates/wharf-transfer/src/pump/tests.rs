@@ -79,7 +79,7 @@ async fn read_all(file: &FileRef) -> Vec<u8> {
 async fn every_path_sends_the_very_octets() {
     let place = places();
     for volume in &place.volumes {
-        for size in [0, 1, 4096, 3 << 20] {
+        for size in [0, 1, 4096, 3 << 20, (40 << 20) + 1] {
             let bytes = content(size);
             let source = Source {
                 file: file(volume, &bytes).await,
