@@ -410,6 +410,10 @@ fn rclone_sends_and_fetches_a_tree() {
             hidden.trim(),
             "--retries",
             "1",
+            // Debian's rclone takes the 426 for a range that it closed itself as a failure when it
+            // fetches one file in several streams.
+            "--multi-thread-streams",
+            "0",
         ]))
     };
     rclone(&["copy", "sent", ":ftp:tree"]);
