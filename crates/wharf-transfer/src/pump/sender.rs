@@ -83,8 +83,10 @@ pub(super) async fn burst(
         let Some(source) = file.descriptor() else {
             return Ok(Burst::None);
         };
-        ioctl_fionbio(&socket, false)?;
         set_socket_timeout(&socket, Timeout::Send, Some(PATIENCE))?;
+        // Last before the sending and undone right after it: nothing in between can leave early,
+        // for a socket that blocks would stop the reactor's thread.
+        ioctl_fionbio(&socket, false)?;
         let sent = send_all(source.as_fd(), offset, left.min(BURST), socket.as_fd());
         ioctl_fionbio(&socket, true)?;
         sent
