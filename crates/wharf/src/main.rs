@@ -8,6 +8,7 @@ mod compose;
 mod config;
 mod exit;
 mod privileges;
+mod self_signed;
 mod service;
 
 use std::process::ExitCode;

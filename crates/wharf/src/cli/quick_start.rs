@@ -5,7 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
-use wharf_accounts::{Account, AccountKind, AccountLimits, AccountName, Home, StoredSecret};
+use wharf_accounts::{
+    Account, AccountKind, AccountLimits, AccountName, Home, RequireTls, StoredSecret,
+};
 use wharf_vfs::{Grants, Rights};
 
 use crate::{config::Config, exit::Failure};
@@ -103,6 +105,8 @@ fn account(
         expires: None,
         allowed_networks: Vec::new(),
         password,
+        require_tls: RequireTls::default(),
+        certificates: Vec::new(),
     }
 }
 

@@ -12,7 +12,8 @@ use std::{
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Home, Store, StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, Home, RequireTls, Store, StoredSecret,
+    Tree,
 };
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
@@ -177,6 +178,8 @@ impl Action {
                     expires: None,
                     allowed_networks: Vec::new(),
                     password: password.read()?,
+                    require_tls: RequireTls::default(),
+                    certificates: Vec::new(),
                 };
                 properties.apply(&mut account);
                 store.add(&account).map_err(stored)?;

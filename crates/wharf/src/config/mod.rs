@@ -22,9 +22,12 @@ use wharf_accounts::Account;
 pub(crate) use raw::Problem;
 pub(crate) use reference::{markdown, schema};
 pub(crate) use table::{
-    Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload,
+    Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Tls, Upload,
 };
-pub(crate) use types::{AddressOrHost, LogFormat, LogLevel, Owners, PeerCheck};
+pub(crate) use types::{
+    AddressOrHost, ClientCertificates, DataProtection, LogFormat, LogLevel, Owners, PeerCheck,
+    RequireTls, SessionReuse, TlsVersion,
+};
 
 use section::Setting as _;
 
@@ -45,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) ftp: Ftp,
     /// Data connections.
     pub(crate) data: Data,
+    /// TLS.
+    pub(crate) tls: Tls,
     /// Uploads.
     pub(crate) upload: Upload,
     /// Renames.
@@ -183,6 +188,7 @@ impl Config {
             .restart_changes(&new.limits, "limits", &mut changes);
         self.ftp.restart_changes(&new.ftp, "ftp", &mut changes);
         self.data.restart_changes(&new.data, "data", &mut changes);
+        self.tls.restart_changes(&new.tls, "tls", &mut changes);
         changes
     }
 }

@@ -4,6 +4,7 @@
 //! users and secrets out of files ([`people`]). Every complaint names the key and how to mend it.
 
 mod people;
+mod tls;
 
 use std::{
     collections::HashSet,
@@ -75,6 +76,7 @@ pub(super) fn take_environment(env: &[(String, String)], report: &mut Report) {
 /// Makes a [`Config`] of the sections.
 pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report) -> Config {
     check_service(&root, report);
+    tls::check(&root, report);
     let volumes = volumes(&root.volume, report);
     let mut accounts = people::users(&root.user, &volumes, report);
     accounts.extend(people::anonymous(&root.anonymous, report));
@@ -91,6 +93,7 @@ pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report)
         proxy: root.proxy,
         ftp: root.ftp,
         data: root.data,
+        tls: root.tls,
         upload: root.upload,
         rename: root.rename,
         list: root.list,

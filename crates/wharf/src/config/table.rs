@@ -9,9 +9,11 @@
 
 mod people;
 mod service;
+mod tls;
 
 pub(crate) use people::{Anonymous, UserEntry, VolumeEntry};
 pub(crate) use service::{Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload};
+pub(crate) use tls::Tls;
 
 use super::section::section;
 
@@ -30,6 +32,8 @@ section! {
         ftp: Ftp = "{}", Live;
         /// FTP data connections.
         data: Data = "{}", Live;
+        /// TLS, for every protocol that has it.
+        tls: Tls = "{}", Live;
         /// How uploads become files.
         upload: Upload = "{}", Live;
         /// Renaming.

@@ -1,5 +1,7 @@
 //! What a configuration means, and what is told about one that means nothing.
 
+mod tls;
+
 use std::{num::NonZeroU64, path::Path, time::Duration};
 
 use wharf_accounts::{Tree, normalised};

@@ -15,7 +15,10 @@ use wharf_vfs::VirtualPath;
 
 pub(crate) use self::{
     measure::{Bytes, Moment, Rate, Umask},
-    word::{AddressOrHost, LogFormat, LogLevel, Owners, PeerCheck, VolumeKind},
+    word::{
+        AddressOrHost, ClientCertificates, DataProtection, LogFormat, LogLevel, Owners, PeerCheck,
+        RequireTls, SessionReuse, TlsVersion, VolumeKind,
+    },
 };
 use super::{
     raw::{Node, Report},

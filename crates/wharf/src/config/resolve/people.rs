@@ -3,8 +3,8 @@
 use std::{collections::HashSet, path::Path};
 
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Home, Lock, MountSpec, Secret, StoredSecret,
-    Tree,
+    Account, AccountKind, AccountLimits, AccountName, Home, Lock, MountSpec, RequireTls, Secret,
+    StoredSecret, Tree,
 };
 use wharf_vfs::{Grants, Rights, VirtualPath};
 
@@ -57,6 +57,8 @@ pub(super) fn users(
             expires: entry.expires.map(|moment| moment.0),
             allowed_networks: entry.networks.clone(),
             password,
+            require_tls: RequireTls::default(),
+            certificates: Vec::new(),
         });
     }
     accounts
@@ -254,5 +256,7 @@ pub(super) fn anonymous(anonymous: &Anonymous, report: &mut Report) -> Option<Ac
         expires: None,
         allowed_networks: Vec::new(),
         password: StoredSecret::any_text(anonymous.require_email),
+        require_tls: RequireTls::default(),
+        certificates: Vec::new(),
     })
 }

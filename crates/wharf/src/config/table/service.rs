@@ -6,7 +6,7 @@ use wharf_accounts::Network;
 
 use crate::config::{
     section::section,
-    types::{AddressOrHost, Bytes, LogFormat, LogLevel, Owners, PeerCheck, Umask},
+    types::{AddressOrHost, Bytes, LogFormat, LogLevel, Owners, PeerCheck, RequireTls, Umask},
 };
 
 section! {
@@ -91,6 +91,15 @@ section! {
     Ftp {
         /// Addresses and ports to listen on. Port 21 is the standard one.
         listen: Vec<SocketAddr> = "[\"0.0.0.0:2121\", \"[::]:2121\"]", Restart;
+        /// Addresses and ports where TLS comes first (implicit FTPS); needs a certificate. Port 990 is
+        /// the standard one; without the key `wharf serve DIR` takes 2990, a configured site none.
+        listen_implicit: Option<Vec<SocketAddr>> = none, Restart;
+        /// What must not go in clear: passwords and commands (`login`), files and listings (`data`),
+        /// `both` or nothing. An account can ask for more, never for less.
+        require_tls: RequireTls = "\"no\"", Live;
+        /// Whether a logged-in client may leave TLS on its control connection (CCC), for firewalls
+        /// that read along. Not where `require_tls` has `login`.
+        ccc: bool = "false", Live;
         /// Text of the 220 greeting, at most 40 lines. It should not tell version or platform.
         greeting: String = "\"Wharf FTP server ready.\"", Live;
         /// Longest command line, in bytes.

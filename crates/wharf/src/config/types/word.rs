@@ -261,3 +261,61 @@ choice! {
         Memory = "memory",
     }
 }
+
+choice! {
+    /// What must not go in clear.
+    RequireTls {
+        /// Nothing is demanded.
+        No = "no",
+        /// Names and passwords, and with them every command of a user.
+        Login = "login",
+        /// Files and listings.
+        Data = "data",
+        /// Both.
+        Both = "both",
+    }
+}
+
+choice! {
+    /// Versions of TLS.
+    TlsVersion {
+        /// RFC 5246.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+    }
+}
+
+choice! {
+    /// Whether data connections resume the session of their control connection.
+    SessionReuse {
+        /// They cannot.
+        Off = "off",
+        /// They may.
+        Prefer = "prefer",
+        /// They must.
+        Require = "require",
+    }
+}
+
+choice! {
+    /// Whether clients show certificates.
+    ClientCertificates {
+        /// They are not asked.
+        Off = "off",
+        /// They may.
+        Request = "request",
+        /// They must.
+        Require = "require",
+    }
+}
+
+choice! {
+    /// Levels of protection of data connections, in the words of PROT.
+    DataProtection {
+        /// Clear.
+        Clear = "C",
+        /// Private.
+        Private = "P",
+    }
+}

@@ -1,0 +1,212 @@
+//! The certificate of the first start: so that TLS is there before anybody has asked an authority.
+//!
+//! It is signed by itself, so a client can trust it by its fingerprint only; for that reason it is
+//! made once, lives ten years and is never replaced behind its owner's back. An elliptic-curve key
+//! (P-256): every client takes it and a handshake costs little.
+//!
+//! This room must not be used where a certificate is configured.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "key and certificate are the service's own files, and their dates come from the clock"
+)]
+
+use std::{
+    fs, io,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Clocks of clients may be slow.
+const BACKDATED: Duration = DAY;
+/// Ten years.
+const LIFE: Duration = DAY.saturating_mul(3_650);
+
+/// Where key and certificate lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Files {
+    /// PEM file of the certificate, for clients to take along.
+    pub(crate) chain: PathBuf,
+    /// PEM file of the key, for the owner's eyes only.
+    pub(crate) key: PathBuf,
+}
+
+/// Why there is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SelfSignedError {
+    /// The library refused.
+    #[error("cannot make a certificate: {0}")]
+    Make(#[from] rcgen::Error),
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}; the state directory must be writable", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+impl Files {
+    /// Their place in a state directory, whether they are there or not.
+    pub(crate) fn of(state_dir: &Path) -> Self {
+        Self {
+            chain: state_dir.join("self-signed.pem"),
+            key: state_dir.join("self-signed.key"),
+        }
+    }
+
+    /// Whether both are there.
+    pub(crate) fn exist(&self) -> bool {
+        self.chain.is_file() && self.key.is_file()
+    }
+
+    /// Makes them where one is missing; the names are this host's and those of `addresses`.
+    /// True: they are new.
+    ///
+    /// # Errors
+    /// [`SelfSignedError`].
+    pub(crate) fn ensure(&self, addresses: &[SocketAddr]) -> Result<bool, SelfSignedError> {
+        if self.exist() {
+            return Ok(false);
+        }
+        let (chain, key) = make(names(addresses))?;
+        // A certificate never stands beside a key that is not its own, whenever this is cut short.
+        let _ = fs::remove_file(&self.chain);
+        write(&self.key, &key, 0o600)?;
+        write(&self.chain, &chain, 0o644)?;
+        Ok(true)
+    }
+}
+
+/// What a client on this host or beside it may type.
+fn names(addresses: &[SocketAddr]) -> Vec<String> {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let host = Some(host).filter(|host| {
+        !host.is_empty()
+            && host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
+    });
+    let addresses = addresses.iter().map(SocketAddr::ip);
+    let fixed = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut names: Vec<String> = Vec::new();
+    let bound = addresses
+        .filter(|address| !address.is_unspecified())
+        .map(|address| address.to_string());
+    for name in host.into_iter().chain(fixed).chain(bound) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Certificate and key in PEM.
+fn make(names: Vec<String>) -> Result<(String, String), rcgen::Error> {
+    let key = KeyPair::generate()?;
+    let common_name = names.first().cloned().unwrap_or_default();
+    let mut params = CertificateParams::new(names)?;
+    params.distinguished_name = DistinguishedName::new();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let epoch = date_time_ymd(1970, 1, 1);
+    params.not_before = epoch + now.saturating_sub(BACKDATED);
+    params.not_after = epoch + now + LIFE;
+    let certificate = params.self_signed(&key)?;
+    Ok((certificate.pem(), key.serialize_pem()))
+}
+
+/// In one step, and never readable by more than `mode` says.
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), SelfSignedError> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
+    let write = || -> io::Result<()> {
+        match fs::remove_file(&fresh) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(mode)
+            .open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)
+    };
+    write().map_err(|source| SelfSignedError::Write {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_first_start_makes_a_pair_and_later_ones_keep_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = Files::of(directory.path());
+        let address = ["192.0.2.7:2121".parse().unwrap()];
+        assert!(!files.exist() && files.ensure(&address).unwrap());
+        let key = fs::read_to_string(&files.key).unwrap();
+        assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
+        let mode = fs::metadata(&files.key).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "nobody else reads the key");
+        let chain = fs::read_to_string(&files.chain).unwrap();
+        assert!(!files.ensure(&address).unwrap());
+        assert_eq!(fs::read_to_string(&files.chain).unwrap(), chain);
+        // A lost key takes its certificate with it.
+        fs::remove_file(&files.key).unwrap();
+        assert!(files.ensure(&address).unwrap());
+        assert_ne!(fs::read_to_string(&files.chain).unwrap(), chain);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn the_names_are_those_that_a_client_may_type() {
+        let names = names(&[
+            "0.0.0.0:2121".parse().unwrap(),
+            "127.0.0.1:2121".parse().unwrap(),
+            "[2001:db8::7]:2121".parse().unwrap(),
+        ]);
+        for name in ["localhost", "127.0.0.1", "::1", "2001:db8::7"] {
+            let times = names.iter().filter(|known| *known == name).count();
+            assert_eq!(times, 1, "{name} in {names:?}");
+        }
+        assert!(!names.iter().any(|name| name == "0.0.0.0"));
+    }
+
+    #[test]
+    fn a_state_directory_that_cannot_be_written_is_told() {
+        let files = Files::of(Path::new("/nonexistent/state"));
+        let error = files.ensure(&[]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("/nonexistent/state/self-signed.key")
+        );
+    }
+}
