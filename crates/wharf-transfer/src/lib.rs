@@ -16,6 +16,7 @@ pub mod pump;
 pub mod stream;
 pub mod throttle;
 pub mod timer;
+pub mod tls;
 
 pub use checksum::{Algorithm, Digest};
 pub use error::{Error, Result};

@@ -1,8 +1,11 @@
-//! A data stream: one plain, non-blocking socket that learns of the reactor only when it must wait.
+//! A data stream: one non-blocking socket that learns of the reactor only when it must wait.
 //!
 //! A 4 KiB file fits into a socket's buffer: accept, sendfile, close, and the reactor never heard of
 //! the socket. Only a call that would block registers it (one `epoll_ctl`), so the many small
-//! transfers of a tree pay for nothing that they do not use.
+//! transfers of a tree pay for nothing that they do not use. [`DataStream::secure`] puts TLS on it;
+//! reading and writing then go through the record layer, whoever calls.
+
+mod secure;
 
 use std::{
     io,
@@ -13,14 +16,18 @@ use std::{
 use rustix::{buffer::spare_capacity, net::sockopt};
 use tokio::{io::Interest, net::TcpStream};
 
-/// A connected stream socket.
+pub(crate) use secure::{PIECE, Secure, broken};
+
+/// A connected stream socket, plain or under TLS.
 #[derive(Debug)]
 pub struct DataStream {
     socket: Registration,
+    secure: Option<Box<Secure>>,
 }
 
+/// The socket, known to the reactor or not.
 #[derive(Debug)]
-enum Registration {
+pub(crate) enum Registration {
     /// The reactor does not know it yet.
     Bare(OwnedFd),
     /// It had to wait once.
@@ -34,6 +41,7 @@ impl DataStream {
     pub const fn new(socket: OwnedFd) -> Self {
         Self {
             socket: Registration::Bare(socket),
+            secure: None,
         }
     }
 
@@ -41,31 +49,21 @@ impl DataStream {
     pub const fn from_registered(socket: TcpStream) -> Self {
         Self {
             socket: Registration::Registered(socket),
+            secure: None,
         }
     }
 
     /// Runs `operation` on the socket, now and whenever `interest` is signalled, until it no longer
-    /// says [`io::ErrorKind::WouldBlock`].
+    /// says [`io::ErrorKind::WouldBlock`]. It sees what is on the wire, ciphertext under TLS.
     ///
     /// # Errors
     /// What `operation` gives, or the reactor's refusal to watch the socket.
     pub async fn when<T>(
         &mut self,
         interest: Interest,
-        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+        operation: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
     ) -> io::Result<T> {
-        if let Registration::Bare(socket) = &self.socket {
-            match operation(socket.as_fd()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.register()?,
-                done => return done,
-            }
-        }
-        let Registration::Registered(socket) = &self.socket else {
-            return Err(io::ErrorKind::NotConnected.into());
-        };
-        socket
-            .async_io(interest, || operation(socket.as_fd()))
-            .await
+        self.socket.when(interest, operation).await
     }
 
     /// Makes the reactor watch the socket at once, for a caller who knows that it will have to wait:
@@ -74,24 +72,17 @@ impl DataStream {
     /// # Errors
     /// The reactor's refusal.
     pub fn watch(&mut self) -> io::Result<()> {
-        self.register()
-    }
-
-    fn register(&mut self) -> io::Result<()> {
-        self.socket = match std::mem::replace(&mut self.socket, Registration::Lost) {
-            Registration::Bare(socket) => {
-                Registration::Registered(TcpStream::from_std(socket.into())?)
-            }
-            known => known,
-        };
-        Ok(())
+        self.socket.register()
     }
 
     /// Reads what is there into `buffer`; 0 is the end.
     ///
     /// # Errors
-    /// The socket's.
+    /// The socket's; under TLS also [`crate::tls::Truncated`] and a broken protocol.
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(secure) = &mut self.secure {
+            return secure.read(&mut self.socket, buffer).await;
+        }
         self.when(Interest::READABLE, |socket| {
             Ok(rustix::io::read(socket, &mut *buffer)?)
         })
@@ -100,6 +91,9 @@ impl DataStream {
 
     /// Appends what is there to `buffer`, up to its capacity; 0 is the end.
     pub(crate) async fn read_into(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if let Some(secure) = &mut self.secure {
+            return secure.read_into(&mut self.socket, buffer).await;
+        }
         self.when(Interest::READABLE, |socket| {
             Ok(rustix::io::read(socket, spare_capacity(buffer))?)
         })
@@ -108,11 +102,10 @@ impl DataStream {
 
     /// Writes as much of `bytes` as the socket takes, at least one octet of them.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let flags = rustix::net::SendFlags::NOSIGNAL;
-        self.when(Interest::WRITABLE, |socket| {
-            Ok(rustix::net::send(socket, bytes, flags)?)
-        })
-        .await
+        if let Some(secure) = &mut self.secure {
+            return secure.write(&mut self.socket, bytes).await;
+        }
+        self.socket.send(bytes).await
     }
 
     /// Writes all of `bytes`.
@@ -127,7 +120,8 @@ impl DataStream {
         Ok(())
     }
 
-    /// Closes in order: what was written is still delivered, then the peer sees the end.
+    /// Closes in order: what was written is still delivered, then the peer sees the end. A secure
+    /// stream says so by [`DataStream::end`] first.
     pub fn finish(self) {
         drop(self);
     }
@@ -146,5 +140,43 @@ impl DataStream {
             Registration::Registered(socket) => Some(socket.as_fd()),
             Registration::Lost => None,
         }
+    }
+}
+
+impl Registration {
+    pub(crate) async fn when<T>(
+        &mut self,
+        interest: Interest,
+        mut operation: impl FnMut(BorrowedFd<'_>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Self::Bare(socket) = self {
+            match operation(socket.as_fd()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.register()?,
+                done => return done,
+            }
+        }
+        let Self::Registered(socket) = self else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        socket
+            .async_io(interest, || operation(socket.as_fd()))
+            .await
+    }
+
+    fn register(&mut self) -> io::Result<()> {
+        *self = match std::mem::replace(self, Self::Lost) {
+            Self::Bare(socket) => Self::Registered(TcpStream::from_std(socket.into())?),
+            known => known,
+        };
+        Ok(())
+    }
+
+    /// Sends as much of `bytes` as the socket takes.
+    async fn send(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = rustix::net::SendFlags::NOSIGNAL;
+        self.when(Interest::WRITABLE, |socket| {
+            Ok(rustix::net::send(socket, bytes, flags)?)
+        })
+        .await
     }
 }

@@ -3,12 +3,15 @@
 //! | file | stream | transform | path |
 //! | --- | --- | --- | --- |
 //! | descriptor | plain socket | none | `platform`: sendfile, splice; `sender`: sendfile in bursts |
-//! | any | plain socket | any | `buffered`: one pooled buffer |
+//! | descriptor | TLS | none | `secure`: file to record layer to socket, and back, piece by piece |
+//! | any | any | any | `buffered`: one pooled buffer |
 //!
 //! This is the one place that decides; front ends do not know which path runs.
 
 mod buffered;
+mod disk;
 mod platform;
+mod secure;
 mod sender;
 
 use std::sync::Arc;
@@ -16,6 +19,9 @@ use std::sync::Arc;
 use wharf_vfs::FileRef;
 
 use crate::{DataStream, Error, Meter, Result, Throttle};
+
+/// After so many octets without a pause the thread is offered to the other sessions on it.
+const YIELD_AFTER: u64 = 4 << 20;
 
 /// A change of the octets on their way, such as line ends. It keeps its own state between calls.
 pub trait Transform: Send {
@@ -108,7 +114,8 @@ pub struct Target {
 
 /// Sends a part of a file; gives the octets that went into the stream.
 ///
-/// The stream stays open: the caller ends it in order, or resets it when this fails.
+/// The stream stays open: the caller ends it in order, or resets it when this fails. Under TLS
+/// `close_notify` may have gone out with the last octets.
 ///
 /// # Errors
 /// [`Error::Stream`], [`Error::Store`], [`Error::Stopped`], or [`Error::Shrank`] when the file ends
@@ -120,6 +127,7 @@ pub async fn send(
     transform: Option<&mut dyn Transform>,
 ) -> Result<u64> {
     match (source.file.descriptor(), transform) {
+        (Some(_), None) if stream.is_secure() => secure::send(source, stream, flow).await,
         (Some(_), None) => platform::send(source, stream, flow).await,
         (_, transform) => buffered::send(source, stream, flow, transform).await,
     }
@@ -138,6 +146,7 @@ pub async fn receive(
     transform: Option<&mut dyn Transform>,
 ) -> Result<u64> {
     match (target.file.descriptor(), transform) {
+        (Some(_), None) if stream.is_secure() => secure::receive(target, stream, flow).await,
         (Some(_), None) => platform::receive(target, stream, flow).await,
         (_, transform) => buffered::receive(target, stream, flow, transform).await,
     }
