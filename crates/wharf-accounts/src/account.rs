@@ -8,7 +8,10 @@ use std::{net::IpAddr, num::NonZeroU64, path::PathBuf};
 
 use wharf_vfs::{Grants, VirtualPath};
 
-use crate::{AccountName, Network, Refusal, StoredSecret};
+use crate::{
+    AccountName, CertificateRole, CertificateRule, Channel, Network, Refusal, RequireTls,
+    StoredSecret,
+};
 
 /// One account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,14 +34,18 @@ pub struct Account {
     pub allowed_networks: Vec<Network>,
     /// What the password is checked against.
     pub password: StoredSecret,
+    /// What must be under TLS.
+    pub require_tls: RequireTls,
+    /// The client certificates that are this account's.
+    pub certificates: Vec<CertificateRule>,
 }
 
 impl Account {
-    /// Whether somebody who proved to be the holder may enter from `peer` at `unix_now`.
+    /// Whether somebody who proved to be the holder may enter from `peer` over `channel` at `unix_now`.
     ///
     /// # Errors
     /// The reason, for the log: towards the peer it is the same as a wrong password.
-    pub fn admit(&self, peer: IpAddr, unix_now: u64) -> Result<(), Refusal> {
+    pub fn admit(&self, peer: IpAddr, channel: &Channel, unix_now: u64) -> Result<(), Refusal> {
         if !self.enabled {
             return Err(Refusal::Disabled);
         }
@@ -54,6 +61,15 @@ impl Account {
                 .any(|network| network.contains(peer))
         {
             return Err(Refusal::Network(peer));
+        }
+        if self.require_tls.login() && !channel.is_secure() {
+            return Err(Refusal::TlsRequired);
+        }
+        if channel.role() == CertificateRole::Second
+            && !self.certificates.is_empty()
+            && !channel.proves_one_of(&self.certificates)
+        {
+            return Err(Refusal::Certificate);
         }
         Ok(())
     }

@@ -9,8 +9,8 @@
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use crate::{
-    Account, Authenticator, Credential, Directory, HashingCounts, Refusal, Result, Step,
-    password::PasswordAuthenticator,
+    Account, AccountName, Authenticator, CertificateRole, Channel, Credential, Directory,
+    HashingCounts, Refusal, Result, Step, password::PasswordAuthenticator,
 };
 
 /// One attempt to log in.
@@ -20,6 +20,8 @@ pub struct Attempt<'a> {
     pub credential: &'a Credential,
     /// Where it comes from (after the PROXY header, where one is used).
     pub peer: IpAddr,
+    /// What protects the connection, with the certificate that the peer showed.
+    pub channel: &'a Channel,
     /// The monotonic time, for proofs and memories.
     pub now: Instant,
     /// The wall clock in seconds since 1970 UTC, for expiry.
@@ -67,10 +69,14 @@ impl Accounts {
         &self,
         attempt: &Attempt<'_>,
     ) -> Option<std::result::Result<Arc<Account>, Refusal>> {
+        if matches!(attempt.credential, Credential::Certificate { .. }) {
+            // Not a password: `log_in` looks it up, from memory where that is fresh.
+            return None;
+        }
         let (_, account) = self.passwords.recall(attempt.credential, attempt.now)?;
         Some(
             account
-                .admit(attempt.peer, attempt.unix_now)
+                .admit(attempt.peer, attempt.channel, attempt.unix_now)
                 .map(|()| account),
         )
     }
@@ -87,6 +93,9 @@ impl Accounts {
         if let Some(answer) = self.recall(attempt) {
             return answer;
         }
+        if let Credential::Certificate { user } = attempt.credential {
+            return self.by_certificate(user, attempt).await;
+        }
         let principal = match self.passwords.begin(attempt.credential, attempt.now).await {
             Step::Done(principal) => principal,
             Step::Refused(refusal) => return Err(refusal),
@@ -99,7 +108,27 @@ impl Accounts {
             .await?
             .ok_or(Refusal::UnknownName)?;
         account
-            .admit(attempt.peer, attempt.unix_now)
+            .admit(attempt.peer, attempt.channel, attempt.unix_now)
+            .map(|()| account)
+    }
+
+    /// TLS-09: the certificate of the connection opens the account that lists it and that `user`
+    /// names. Nobody's password is looked at, so an account with a locked one can be entered so.
+    async fn by_certificate(
+        &self,
+        user: &[u8],
+        attempt: &Attempt<'_>,
+    ) -> std::result::Result<Arc<Account>, Refusal> {
+        let name = AccountName::parse(user)?;
+        let account = self.passwords.find(&name, attempt.now).await?;
+        let account = account.ok_or(Refusal::Certificate)?;
+        if attempt.channel.role() != CertificateRole::Login
+            || !attempt.channel.proves_one_of(&account.certificates)
+        {
+            return Err(Refusal::Certificate);
+        }
+        account
+            .admit(attempt.peer, attempt.channel, attempt.unix_now)
             .map(|()| account)
     }
 

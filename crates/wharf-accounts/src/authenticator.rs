@@ -81,6 +81,12 @@ pub enum Refusal {
     /// Not from this address.
     #[error("the account is not allowed from {0}")]
     Network(IpAddr),
+    /// The account is for connections under TLS only.
+    #[error("the account requires TLS (require_tls)")]
+    TlsRequired,
+    /// The peer showed no client certificate of this account.
+    #[error("no certificate of this account was shown (certificates)")]
+    Certificate,
     /// The anonymous account wants an e-mail address as password.
     #[error("the anonymous password is no e-mail address")]
     EmailWanted,

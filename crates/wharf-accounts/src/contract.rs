@@ -9,8 +9,9 @@ use std::{
 use wharf_vfs::{Grants, Rights};
 
 use crate::{
-    Account, AccountKind, AccountLimits, AccountName, Accounts, Attempt, Credential, Directory,
-    HashingCounts, Home, Refusal, Settings, StoredSecret,
+    Account, AccountKind, AccountLimits, AccountName, Accounts, AlternativeName, Attempt,
+    Certificate, CertificateRole, Channel, Credential, Directory, HashingCounts, Home, Refusal,
+    RequireTls, Settings, StoredSecret,
 };
 
 /// "right", in forms that are cheap enough for tests: bcrypt at its least cost, md5-crypt.
@@ -47,6 +48,8 @@ pub(crate) fn account(user: &str, stored: &str) -> Account {
         expires: None,
         allowed_networks: Vec::new(),
         password: StoredSecret::parse(stored),
+        require_tls: RequireTls::default(),
+        certificates: Vec::new(),
     }
 }
 
@@ -65,10 +68,37 @@ pub(crate) async fn log_in_at(
         .log_in(&Attempt {
             credential: &credential,
             peer: PEER,
+            channel: &Channel::Plain,
             now,
             unix_now: UNIX_NOW,
         })
         .await
+}
+
+async fn log_in_over(
+    accounts: &Accounts,
+    channel: &Channel,
+    credential: &Credential,
+) -> Result<Arc<Account>, Refusal> {
+    let attempt = Attempt {
+        credential,
+        peer: PEER,
+        channel,
+        now: start(),
+        unix_now: UNIX_NOW,
+    };
+    accounts.log_in(&attempt).await
+}
+
+fn channel(email: Option<&str>, role: CertificateRole) -> Channel {
+    let certificate = email.map(|email| {
+        Arc::new(Certificate {
+            sha256: [7; 32],
+            subject: Vec::new(),
+            names: vec![AlternativeName::Email(email.to_owned())],
+        })
+    });
+    Channel::Tls { certificate, role }
 }
 
 pub(crate) async fn log_in(
@@ -88,6 +118,9 @@ pub(crate) async fn run(make: impl Fn(Vec<Account>) -> Arc<dyn Directory>) {
     control_bytes_are_refused_cve_2025_47812(&make).await;
     conditions_are_looked_at_after_the_password(&make).await;
     a_directory_recalls_what_it_found(&make).await;
+    tls_09_a_certificate_opens_the_account_that_lists_it(&make).await;
+    tls_09_as_second_proof_the_certificate_must_accompany_the_password(&make).await;
+    tls_23_plaintext_is_refused_only_to_who_knows_the_password(&make).await;
 }
 
 async fn the_right_password_opens_and_a_wrong_one_does_not(
@@ -313,6 +346,102 @@ async fn conditions_are_looked_at_after_the_password(
     }
 }
 
+async fn tls_09_a_certificate_opens_the_account_that_lists_it(
+    make: &impl Fn(Vec<Account>) -> Arc<dyn Directory>,
+) {
+    let by_certificate = |user: &str, stored| Account {
+        certificates: vec!["email:ann@example.org".parse().unwrap()],
+        ..account(user, stored)
+    };
+    let disabled = Account {
+        enabled: false,
+        ..by_certificate("disabled", "!")
+    };
+    let accounts = accounts(make(vec![
+        by_certificate("ann", "!"),
+        disabled,
+        account("bob", "{plain}pw"),
+    ]));
+    let shown = channel(Some("ann@example.org"), CertificateRole::Login);
+    let claim = |user: &str| Credential::Certificate { user: user.into() };
+    let opened = log_in_over(&accounts, &shown, &claim("ann")).await.unwrap();
+    assert_eq!(opened.name, name("ann"));
+    assert_eq!(accounts.counts().slow, 0, "no password was looked at");
+    assert!(matches!(
+        log_in_over(&accounts, &shown, &claim("disabled")).await,
+        Err(Refusal::Disabled)
+    ));
+    for user in ["bob", "nobody"] {
+        let refused = log_in_over(&accounts, &shown, &claim(user)).await;
+        assert!(matches!(refused, Err(Refusal::Certificate)), "{user}");
+    }
+    for other in [
+        Channel::Plain,
+        channel(None, CertificateRole::Login),
+        channel(Some("eve@example.org"), CertificateRole::Login),
+        channel(Some("ann@example.org"), CertificateRole::Second),
+    ] {
+        let refused = log_in_over(&accounts, &other, &claim("ann")).await;
+        assert!(matches!(refused, Err(Refusal::Certificate)), "{other:?}");
+    }
+    let password = Credential::password("bob", "pw");
+    log_in_over(&accounts, &shown, &password).await.unwrap();
+}
+
+async fn tls_09_as_second_proof_the_certificate_must_accompany_the_password(
+    make: &impl Fn(Vec<Account>) -> Arc<dyn Directory>,
+) {
+    let two = Account {
+        certificates: vec!["email:ann@example.org".parse().unwrap()],
+        ..account("ann", MD5_RIGHT)
+    };
+    let accounts = accounts(make(vec![two, account("bob", "{plain}pw")]));
+    let right = Credential::password("ann", "right");
+    let shown = channel(Some("ann@example.org"), CertificateRole::Second);
+    for again in ["by the hash", "by the proof"] {
+        log_in_over(&accounts, &shown, &right).await.expect(again);
+        for email in [None, Some("bob@example.org")] {
+            let other = channel(email, CertificateRole::Second);
+            let refused = log_in_over(&accounts, &other, &right).await;
+            assert!(matches!(refused, Err(Refusal::Certificate)), "{again}");
+        }
+    }
+    let wrong = Credential::password("ann", "wrong");
+    assert!(matches!(
+        log_in_over(&accounts, &shown, &wrong).await,
+        Err(Refusal::WrongPassword)
+    ));
+    let bob = Credential::password("bob", "pw");
+    let none = channel(None, CertificateRole::Second);
+    log_in_over(&accounts, &none, &bob).await.unwrap();
+}
+
+async fn tls_23_plaintext_is_refused_only_to_who_knows_the_password(
+    make: &impl Fn(Vec<Account>) -> Arc<dyn Directory>,
+) {
+    for (require_tls, enters) in [
+        (RequireTls::Inherit, true),
+        (RequireTls::No, true),
+        (RequireTls::Login, false),
+        (RequireTls::Data, true),
+        (RequireTls::Both, false),
+    ] {
+        let ann = Account {
+            require_tls,
+            ..account("ann", MD5_RIGHT)
+        };
+        let accounts = accounts(make(vec![ann]));
+        let wrong = log_in(&accounts, "ann", "wrong").await;
+        assert!(matches!(wrong, Err(Refusal::WrongPassword)));
+        let right = log_in(&accounts, "ann", "right").await;
+        assert_eq!(right.is_ok(), enters, "{require_tls}");
+        assert!(enters || matches!(right, Err(Refusal::TlsRequired)));
+        let tls = channel(None, CertificateRole::Login);
+        let right = Credential::password("ann", "right");
+        log_in_over(&accounts, &tls, &right).await.unwrap();
+    }
+}
+
 async fn a_directory_recalls_what_it_found(make: &impl Fn(Vec<Account>) -> Arc<dyn Directory>) {
     let accounts = accounts(make(vec![account("ann", MD5_RIGHT)]));
     let now = start();
@@ -321,6 +450,7 @@ async fn a_directory_recalls_what_it_found(make: &impl Fn(Vec<Account>) -> Arc<d
     let attempt = Attempt {
         credential: &credential,
         peer: PEER,
+        channel: &Channel::Plain,
         now,
         unix_now: UNIX_NOW,
     };

@@ -58,6 +58,11 @@ pub enum Credential {
         /// What was given in place of a password (RFC 1635 asks for an e-mail address).
         text: Vec<u8>,
     },
+    /// A name, and the certificate of the connection in place of a password.
+    Certificate {
+        /// The name, not yet checked in any way.
+        user: Vec<u8>,
+    },
 }
 
 impl Credential {
@@ -72,7 +77,7 @@ impl Credential {
     /// The name that is claimed.
     pub fn user(&self) -> &[u8] {
         match self {
-            Self::Password { user, .. } => user,
+            Self::Password { user, .. } | Self::Certificate { user } => user,
             Self::Anonymous { .. } => b"anonymous",
         }
     }
@@ -82,6 +87,7 @@ impl Credential {
         match self {
             Self::Password { password, .. } => password.expose(),
             Self::Anonymous { text } => text,
+            Self::Certificate { .. } => b"",
         }
     }
 }

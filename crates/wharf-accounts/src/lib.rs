@@ -13,6 +13,7 @@ pub mod account;
 pub mod accounts;
 pub mod authenticator;
 pub mod backends;
+pub mod certificate;
 pub mod credential;
 pub mod directory;
 pub mod error;
@@ -35,6 +36,10 @@ pub use authenticator::{Authenticator, BoxFuture, Conversation, Prompt, Refusal,
 pub use backends::file::FileDirectory;
 #[cfg(feature = "sqlite")]
 pub use backends::sqlite::{SqliteDirectory, Store};
+pub use certificate::{
+    AlternativeName, Certificate, CertificateRole, CertificateRule, CertificateRuleError, Channel,
+    RequireTls, RequireTlsError,
+};
 pub use credential::{Credential, Secret};
 pub use directory::{Directory, Recall};
 pub use error::{Error, Result};

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
 use crate::{
-    Account, AccountKind, AccountLimits, AccountName, Home, MountSpec, StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, Home, MountSpec, RequireTls, RequireTlsError,
+    StoredSecret, Tree,
 };
 
 /// The stored form.
@@ -30,6 +31,10 @@ pub(crate) struct Record {
     expires: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     networks: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    require_tls: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<String>,
 }
 
 /// One of `directory` and `mounts`.
@@ -116,6 +121,13 @@ impl Record {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            require_tls: (account.require_tls != RequireTls::Inherit)
+                .then(|| account.require_tls.to_string()),
+            certificates: account
+                .certificates
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         })
     }
 
@@ -156,6 +168,11 @@ impl Record {
             .networks
             .iter()
             .map(|text| text.parse().map_err(|error| format!("{error}")));
+        let require_tls = self.require_tls.as_deref().map(str::parse).transpose();
+        let certificates = self
+            .certificates
+            .iter()
+            .map(|text| text.parse().map_err(|error| format!("{error}")));
         Ok(Account {
             name,
             kind: AccountKind::User,
@@ -173,6 +190,10 @@ impl Record {
             expires: self.expires,
             allowed_networks: networks.collect::<Result<_, String>>()?,
             password,
+            require_tls: require_tls
+                .map_err(|error: RequireTlsError| error.to_string())?
+                .unwrap_or_default(),
+            certificates: certificates.collect::<Result<_, String>>()?,
         })
     }
 }

@@ -27,6 +27,11 @@ pub enum LoginError {
     TooManySessions,
     /// The address is shut out now.
     LockedOut,
+    /// The password was right, and the account is for connections under TLS only.
+    TlsRequired,
+    /// The certificate does not open an account of that name: ask for the password. It counts as
+    /// no failure and tells nothing about the name.
+    PasswordWanted,
     /// We failed, not the peer.
     Unavailable,
 }
@@ -43,6 +48,9 @@ pub struct LoginFailure {
 
 impl Session<Guest> {
     /// Logs in. `now` is the monotonic time, `unix_now` the wall clock in seconds since 1970.
+    ///
+    /// [`Credential::Certificate`] is believed for the certificate of the session's
+    /// [channel](Session::channel) alone; [`LoginError::PasswordWanted`] says that it opens nothing.
     ///
     /// A login whose proof is fresh is answered without a hop to another thread.
     ///
@@ -67,12 +75,18 @@ impl Session<Guest> {
         let attempt = Attempt {
             credential,
             peer,
+            channel: self.channel(),
             now,
             unix_now,
         };
         let people = engine.people.load();
         let account = match people.accounts.log_in(&attempt).await {
             Ok(account) => account,
+            Err(Refusal::Certificate | Refusal::Name(_))
+                if matches!(credential, Credential::Certificate { .. }) =>
+            {
+                return Err(self.fail(LoginError::PasswordWanted, Duration::ZERO));
+            }
             Err(refusal) => return Err(self.refused(credential, &refusal, now)),
         };
         let active = match engine.active.find(&account, people.generation) {
@@ -145,7 +159,11 @@ impl Session<Guest> {
             .engine()
             .lockout
             .failed(peer, now, self.state.failures, &policy.lockout);
-        self.fail(LoginError::Incorrect, delay)
+        let error = match refusal {
+            Refusal::TlsRequired => LoginError::TlsRequired,
+            _ => LoginError::Incorrect,
+        };
+        self.fail(error, delay)
     }
 
     fn fail(self, error: LoginError, delay: Duration) -> Box<LoginFailure> {

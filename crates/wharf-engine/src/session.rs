@@ -5,6 +5,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
+use wharf_accounts::Channel;
 use wharf_vfs::View;
 
 use crate::{
@@ -43,6 +44,7 @@ pub struct Session<S> {
     engine: Arc<Engine>,
     registered: Registered,
     lease: Lease,
+    channel: Channel,
     pub(crate) state: S,
 }
 
@@ -61,6 +63,7 @@ impl Session<Guest> {
             engine,
             registered,
             lease,
+            channel: Channel::Plain,
             state: Guest { failures: 0 },
         };
         session.tell(&Event::Opened { peer });
@@ -76,12 +79,14 @@ impl Session<Guest> {
             engine,
             registered,
             lease,
+            channel,
             ..
         } = self;
         Session {
             engine,
             registered,
             lease,
+            channel,
             state,
         }
     }
@@ -106,6 +111,7 @@ impl Session<LoggedIn> {
             engine,
             registered,
             lease,
+            channel,
             state,
         } = self;
         // The count of failures is the connection's and outlives the login.
@@ -113,6 +119,7 @@ impl Session<LoggedIn> {
             engine,
             registered,
             lease,
+            channel,
             state: Guest {
                 failures: state.failures,
             },
@@ -124,6 +131,17 @@ impl<S> Session<S> {
     /// What all sessions share.
     pub const fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// What protects the connection now; plaintext until told otherwise.
+    pub const fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Tells what protects the connection from now on. Logins look at it: an account may require
+    /// TLS or a certificate.
+    pub fn set_channel(&mut self, channel: Channel) {
+        self.channel = channel;
     }
 
     /// What others see of this session.

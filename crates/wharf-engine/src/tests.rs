@@ -22,7 +22,7 @@ use tokio::{
 };
 use wharf_accounts::{
     Account, AccountKind, AccountLimits, AccountName, Accounts, Credential, FileDirectory, Home,
-    Settings, StoredSecret,
+    RequireTls, Settings, StoredSecret,
 };
 use wharf_vfs::{
     Grants, Mount, MountTable, OpenMode, Rights, View, VirtualPath, Volume, view::ViewSettings,
@@ -79,6 +79,8 @@ fn account(name: &str) -> Account {
         expires: None,
         allowed_networks: Vec::new(),
         password: StoredSecret::plain("secret"),
+        require_tls: RequireTls::default(),
+        certificates: Vec::new(),
     }
 }
 

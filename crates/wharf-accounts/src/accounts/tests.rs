@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Account, AccountKind, Accounts, Attempt, Credential, FileDirectory, Refusal, Settings,
+    Account, AccountKind, Accounts, Attempt, Channel, Credential, FileDirectory, Refusal, Settings,
     StoredSecret,
     contract::{MD5_RIGHT, PEER, UNIX_NOW, account, log_in, log_in_at, name, start},
 };
@@ -91,6 +91,7 @@ async fn anon_01_any_password_opens_the_anonymous_account_under_both_names() {
     let attempt = Attempt {
         credential: &credential,
         peer: PEER,
+        channel: &Channel::Plain,
         now: start(),
         unix_now: UNIX_NOW,
     };

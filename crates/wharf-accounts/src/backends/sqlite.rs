@@ -24,8 +24,9 @@ use crate::{Account, AccountName, Error, Result, StoredSecret, record::Record};
 
 /// "Whrf", in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5768_7266;
-/// Version of the schema that this program writes.
-const SCHEMA_VERSION: i64 = 1;
+/// Version of the schema that this program writes. 1: the first. 2: the record may hold
+/// `require_tls` and `certificates`, which an older program must not overlook.
+const SCHEMA_VERSION: i64 = 2;
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SCHEMA: &str = "
@@ -231,6 +232,12 @@ impl Store {
                     known: SCHEMA_VERSION,
                 });
             }
+            (_, found) if found < SCHEMA_VERSION => {
+                // A record of version 1 is one of version 2 without the new fields.
+                transaction
+                    .pragma_update(None, "user_version", SCHEMA_VERSION)
+                    .map_err(during("write the header"))?;
+            }
             _ => {}
         }
         transaction.commit().map_err(during("commit"))
@@ -291,6 +298,8 @@ fn read(name: &str, password: &str, record: &str) -> Option<Account> {
             expires: None,
             allowed_networks: Vec::new(),
             password: StoredSecret::locked(),
+            require_tls: crate::RequireTls::Both,
+            certificates: Vec::new(),
         }),
     )
 }

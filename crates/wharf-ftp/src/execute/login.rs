@@ -42,7 +42,9 @@ impl FtpSession {
             }
         }
         Outcome::LoginRefused(match failure.error {
-            LoginError::Incorrect => LoginRefusal::Incorrect,
+            LoginError::Incorrect | LoginError::TlsRequired | LoginError::PasswordWanted => {
+                LoginRefusal::Incorrect
+            }
             LoginError::TooManySessions => LoginRefusal::TooManySessions,
             LoginError::LockedOut => LoginRefusal::LockedOut,
             LoginError::Unavailable => LoginRefusal::Unavailable,

@@ -10,7 +10,7 @@ use std::{
 
 use wharf_accounts::{
     Account, AccountKind, AccountLimits, AccountName, Accounts, Directory, FileDirectory, Home,
-    MountSpec, Settings as AccountSettings, StoredSecret, Tree,
+    MountSpec, RequireTls, Settings as AccountSettings, StoredSecret, Tree,
 };
 use wharf_engine::{
     Engine, FrontEnd as _, Listener, LockoutPolicy, Policy, Views,
@@ -281,6 +281,8 @@ fn account(name: &str, kind: AccountKind, mounts: &[(&str, &str)], grants: Grant
             AccountKind::User => StoredSecret::plain("secret"),
             AccountKind::Anonymous => StoredSecret::any_text(false),
         },
+        require_tls: RequireTls::default(),
+        certificates: Vec::new(),
     }
 }
 

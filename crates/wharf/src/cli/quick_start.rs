@@ -15,6 +15,9 @@ use crate::{config::Config, exit::Failure};
 /// The account that is made when none is named.
 pub(super) const DEFAULT_USER: &str = "wharf";
 
+/// Where TLS comes first when nobody names a port: 990, out of the range that needs root.
+pub(super) const IMPLICIT_PORT: u16 = 2990;
+
 /// Letters and digits that cannot be taken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
 
@@ -105,6 +108,8 @@ fn account(
         expires: None,
         allowed_networks: Vec::new(),
         password,
+        require_tls: RequireTls::Inherit,
+        certificates: Vec::new(),
         require_tls: RequireTls::default(),
         certificates: Vec::new(),
     }

@@ -6,7 +6,7 @@ use wharf_vfs::{Grants, Rights, VirtualPath};
 
 use super::*;
 use crate::{
-    AccountLimits, Accounts, Directory, Home, MountSpec, Recall, Settings, Tree,
+    AccountLimits, Accounts, Directory, Home, MountSpec, Recall, RequireTls, Settings, Tree,
     contract::{self, MD5_RIGHT, account, log_in_at, name, start},
 };
 
@@ -60,6 +60,11 @@ fn an_account_is_read_as_it_was_written() {
         allowed_networks: vec![
             "192.0.2.0/24".parse().unwrap(),
             "2001:db8::/32".parse().unwrap(),
+        ],
+        require_tls: RequireTls::Both,
+        certificates: vec![
+            "email:anna@example.org".parse().unwrap(),
+            r"subject:O=Example\, Inc.,CN=anna".parse().unwrap(),
         ],
         ..account("whole", MD5_RIGHT)
     };
@@ -135,9 +140,36 @@ fn a_database_of_another_program_or_of_a_newer_one_is_refused() {
         Store::open(&newer),
         Err(Error::NewerSchema {
             found: 99,
-            known: 1
+            known: 2
         })
     ));
+}
+
+/// A store of the first version keeps its accounts, and older programs leave the new one alone.
+#[test]
+fn a_store_of_version_1_is_brought_to_version_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts.db");
+    let record = r#"{"home":{"directory":"/srv/home","start":"/"},"grants":[{"path":"/","rights":[]}],"enabled":true}"#;
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(SCHEMA).unwrap();
+    old.pragma_update(None, "application_id", APPLICATION_ID)
+        .unwrap();
+    old.pragma_update(None, "user_version", 1).unwrap();
+    old.execute(
+        "INSERT INTO account VALUES ('ann', ?1, ?2)",
+        [MD5_RIGHT, record],
+    )
+    .unwrap();
+    drop(old);
+    let store = Store::open(&path).unwrap();
+    let ann = store.show(&name("ann")).unwrap();
+    assert_eq!(ann.require_tls, RequireTls::Inherit);
+    assert_eq!(ann.certificates, []);
+    let version = store
+        .lock()
+        .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    assert_eq!(version.unwrap(), 2);
 }
 
 #[cfg(unix)]
@@ -166,6 +198,8 @@ async fn a_row_that_is_not_understood_is_a_locked_account() {
     for record in [
         "",
         "{}",
+        r#"{"home":{"directory":"/","start":"/"},"grants":[],"enabled":true,"require_tls":"yes"}"#,
+        r#"{"home":{"directory":"/","start":"/"},"grants":[],"enabled":true,"certificates":["CN=ann"]}"#,
         r#"{"home":{"directory":"/","start":"/"},"grants":[],"enabled":true,"only_at_night":true}"#,
     ] {
         store
