@@ -46,13 +46,13 @@ impl HashAlgorithm {
 }
 
 /// Appends the inner lines of the FEAT reply, each with its leading space and CR LF, in the order of
-/// the alphabet: those of the table that are not disabled. `facts` and `hash` get their `*`.
-pub fn encode_lines(disabled: VerbSet, facts: FactSet, hash: HashAlgorithm, out: &mut Vec<u8>) {
+/// the alphabet: those of the table that are not hidden. `facts` and `hash` get their `*`.
+pub fn encode_lines(hidden: VerbSet, facts: FactSet, hash: HashAlgorithm, out: &mut Vec<u8>) {
     let own = TABLE
         .iter()
         .filter_map(|row| row.feature.map(|label| (label, row.verb)));
     let mut features: Vec<(&str, Verb)> = own.chain(PSEUDO.iter().copied()).collect();
-    features.retain(|(_, verb)| !disabled.contains(*verb));
+    features.retain(|(_, verb)| !hidden.contains(*verb));
     features.sort_unstable();
     for (label, verb) in features {
         out.push(b' ');

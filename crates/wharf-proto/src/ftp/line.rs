@@ -67,6 +67,15 @@ impl LineReader {
         if self.handed_out { 0 } else { self.line.len() }
     }
 
+    /// Whether no octet of a next line was taken, nor of a Telnet command.
+    pub fn is_between_lines(&self) -> bool {
+        self.held() == 0
+            && self.telnet == Telnet::Data
+            && self.fault == Fault::None
+            && !self.held_cr
+            && !self.interrupted
+    }
+
     /// The next event, taking bytes from the front of `input`; `None` once all are taken. `limit` is
     /// the longest line in octets; with `strict_crlf` a bare LF belongs to the line.
     pub fn next<'s, 'i: 's>(

@@ -1,4 +1,4 @@
-//! FTP: RFC 959 with 1123, 2389, 2428, 2577, 2640 and 3659, both ends.
+//! FTP: RFC 959 with 1123, 2228, 2389, 2428, 2577, 2640, 3659 and 4217, both ends.
 //!
 //! [`verb`] is the one table of verbs; [`server`] and [`client`] are the machines; the rest are the
 //! codecs that both use. A code or a text of a reply is written in `server/texts` and nowhere else.
@@ -14,6 +14,7 @@ pub mod line;
 pub mod listing;
 pub mod pathname;
 pub mod reply;
+pub mod security;
 pub mod server;
 pub mod sink;
 pub mod telnet;
@@ -21,3 +22,4 @@ pub mod time;
 pub mod verb;
 
 pub use pathname::Pathname;
+pub use security::{Mechanism, Protection};

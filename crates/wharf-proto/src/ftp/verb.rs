@@ -167,6 +167,10 @@ verbs! {
     Xsha256 = "XSHA256" [], 0, LoggedIn, Required, LONG, Some("XSHA256"), Some("XSHA256 <SP> path [<SP> start [<SP> end]]");
     Xsha512 = "XSHA512" [], 0, LoggedIn, Required, LONG, Some("XSHA512"), Some("XSHA512 <SP> path [<SP> start [<SP> end]]");
     Clnt = "CLNT" [], 0, Always, Required, NONE, Some("CLNT"), Some("CLNT <SP> name");
+    Auth = "AUTH" [], 2228, Always, Required, NONE, Some("AUTH TLS"), Some("AUTH <SP> TLS");
+    Pbsz = "PBSZ" [], 2228, Always, Required, NONE, Some("PBSZ"), Some("PBSZ <SP> 0");
+    Prot = "PROT" [], 2228, Always, Required, NONE, Some("PROT C;P;"), Some("PROT <SP> C | P");
+    Ccc = "CCC" [], 2228, Always, None, NONE, Some("CCC"), Some("CCC");
     // Known words of the standards that this server does not offer: 502, and no abuse.
     Smnt = "SMNT" [], 959, LoggedIn, Required, NONE, None, None;
     Host = "HOST" [], 7151, Always, Required, NONE, None, None;
@@ -186,11 +190,7 @@ verbs! {
     Md5 = "MD5" [], 0, LoggedIn, Required, LONG, None, None;
     Mmd5 = "MMD5" [], 0, LoggedIn, Required, LONG, None, None;
     Xquota = "XQUOTA" [], 0, LoggedIn, Ignored, NONE, None, None;
-    Auth = "AUTH" [], 2228, Always, Required, NONE, None, None;
     Adat = "ADAT" [], 2228, Always, Required, NONE, None, None;
-    Pbsz = "PBSZ" [], 2228, Always, Required, NONE, None, None;
-    Prot = "PROT" [], 2228, Always, Required, NONE, None, None;
-    Ccc = "CCC" [], 2228, Always, None, NONE, None, None;
     Mic = "MIC" [], 2228, Always, Required, NONE, None, None;
     Conf = "CONF" [], 2228, Always, Required, NONE, None, None;
     Enc = "ENC" [], 2228, Always, Required, NONE, None, None;
@@ -268,6 +268,12 @@ pub struct VerbSet(u128);
 impl VerbSet {
     /// No verb.
     pub const EMPTY: Self = Self(0);
+
+    /// The set with all of another one too.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
 
     /// The set with one more verb.
     #[must_use]
@@ -363,7 +369,7 @@ mod tests {
             open,
             [
                 "USER", "PASS", "ACCT", "REIN", "QUIT", "OPTS", "HELP", "FEAT", "SYST", "NOOP",
-                "STAT", "ABOR", "CLNT"
+                "STAT", "ABOR", "CLNT", "AUTH", "PBSZ", "PROT", "CCC"
             ]
         );
         for row in TABLE.iter().filter(|row| row.effect.writes) {

@@ -9,6 +9,8 @@ use crate::ftp::{feature::Features, reply::Reply, server::HashAlgorithm};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
+    /// AUTH TLS (RFC 4217).
+    pub tls: bool,
     /// Names are UTF-8 (RFC 2640).
     pub utf8: bool,
     /// MLST and MLSD.
@@ -46,6 +48,7 @@ impl Capabilities {
         });
         let with_verb = |algorithm: &HashAlgorithm| features.has(hash_verb(*algorithm));
         Self {
+            tls: features.has_with("AUTH", "TLS") || features.has_with("AUTH", "TLS-C"),
             utf8: features.has("UTF8"),
             facts: features.has("MLST") || features.has("MLSD"),
             size: features.has("SIZE"),

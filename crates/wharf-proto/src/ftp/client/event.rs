@@ -47,6 +47,12 @@ pub enum Event {
         /// 2yz to 5yz.
         reply: Reply,
     },
+    /// AUTH was answered 234, and nothing stood behind it: shake hands, then call
+    /// [`super::Client::tls_started`]. Nothing is sent before that.
+    StartTls,
+    /// CCC was answered 200: exchange close_notify, then call [`super::Client::tls_ended`]. Nothing is
+    /// sent before that.
+    EndTls,
     /// The abort is over and the session can be used again. A transfer that had no `Finished` by now
     /// gets none.
     Resynchronised,

@@ -5,6 +5,10 @@ use crate::ftp::reply::{Class, Code};
 /// A way to reach an end, where there is more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
+    /// TLS: AUTH TLS.
+    AuthTls,
+    /// TLS: AUTH SSL, only when the user permits it.
+    AuthSsl,
     /// Data connection: EPSV.
     ExtendedPassive,
     /// Data connection: PASV.
@@ -30,6 +34,7 @@ impl Way {
     ///
     /// | way | refused with | next |
     /// | --- | --- | --- |
+    /// | AUTH TLS | 500, 502, 504 | AUTH SSL |
     /// | EPSV | 4yz, 5yz | PASV |
     /// | MLSD | 500, 501, 502, 504 | LIST |
     /// | MLST | 500, 501, 502, 504 | SIZE and MDTM |
@@ -43,6 +48,7 @@ impl Way {
             Class::TransientNegative | Class::PermanentNegative
         );
         match self {
+            Self::AuthTls if matches!(code.value(), 500 | 502 | 504) => Some(Self::AuthSsl),
             Self::ExtendedPassive if refused => Some(Self::Passive),
             Self::FactsList if unknown_verb => Some(Self::List),
             Self::Facts if unknown_verb => Some(Self::SizeAndTime),

@@ -10,7 +10,7 @@
 //! before anything is sent (command injection).
 //!
 //! The machine must not connect, time out, decode names or decide a fallback: [`Way::next`] tells what
-//! a refusal allows (RPL-57), the driver takes it. RFC 959 4, 5.4, 6; RFC 3659; RFC 2428.
+//! a refusal allows (RPL-57), the driver takes it. RFC 959 4, 5.4, 6; RFC 2428; RFC 3659; RFC 4217.
 
 pub mod answer;
 mod capability;
@@ -46,7 +46,8 @@ pub const WINDOW: usize = 8;
 pub struct Settings {
     /// Send the next harmless command before the last is answered.
     pub pipelining: bool,
-    /// Put Telnet IP and Synch before ABOR (RFC 959 4.1.3; RPL-14). Off inside TLS.
+    /// Put Telnet IP and Synch before ABOR (RFC 959 4.1.3; RPL-14). Never under TLS, where
+    /// there is no urgent data and many servers fail on Telnet bytes.
     pub telnet_abort: bool,
 }
 
@@ -68,6 +69,12 @@ pub enum ProtocolError {
     /// A reply that is none, or too large.
     #[error(transparent)]
     Reply(#[from] ReplyError),
+    /// More than the answer to AUTH or CCC came before the connection was in or out of TLS (RPL-34).
+    #[error(
+        "the server's answer to {0} has octets behind it that may be a stranger's: \
+         somebody may be interfering with the connection"
+    )]
+    Injection(&'static str),
 }
 
 /// The machine of one control connection.
@@ -75,6 +82,8 @@ pub enum ProtocolError {
 pub struct Client {
     settings: Settings,
     state: State,
+    /// Under TLS.
+    secure: bool,
     parser: ReplyParser,
     /// First octets of the session, until it is clear that the server speaks FTP.
     opening: Vec<u8>,
@@ -89,6 +98,10 @@ pub struct Client {
 enum State {
     Greeting,
     Ready,
+    /// AUTH or CCC, as `verb` has it, was agreed to; TLS is being started or ended.
+    Switching {
+        verb: &'static str,
+    },
     /// ABOR was sent: the transfer's final reply, ABOR's own, then NOOP's.
     Aborting {
         finals: u8,
@@ -113,6 +126,7 @@ impl Client {
         Self {
             settings,
             state: State::Greeting,
+            secure: false,
             parser: ReplyParser::new(),
             opening: Vec::new(),
             waiting: VecDeque::new(),
@@ -121,6 +135,40 @@ impl Client {
             out: VecDeque::new(),
             last_ticket: 0,
         }
+    }
+
+    /// A machine whose connection was under TLS from its first octet (port 990). The greeting is
+    /// expected behind the handshake.
+    #[must_use]
+    pub fn implicit(settings: Settings) -> Self {
+        Self {
+            secure: true,
+            ..Self::new(settings)
+        }
+    }
+
+    /// The handshake that [`Event::StartTls`] asked for is done. Without that event nothing happens.
+    pub fn tls_started(&mut self) {
+        self.switched("AUTH", true);
+    }
+
+    /// TLS has ended as [`Event::EndTls`] asked. Without that event nothing happens.
+    pub fn tls_ended(&mut self) {
+        self.switched("CCC", false);
+    }
+
+    fn switched(&mut self, asked: &str, secure: bool) {
+        if matches!(self.state, State::Switching { verb } if verb == asked) {
+            self.secure = secure;
+            self.state = State::Ready;
+            self.send_next();
+        }
+    }
+
+    /// Whether the connection is under TLS.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// Whether requests may be sent ahead; set when the server has proved to bear it.
@@ -149,6 +197,12 @@ impl Client {
         if self.state == State::Dead {
             return Err(RequestError::Ended);
         }
+        let mut asked = self.waiting.iter().chain(&self.under_way);
+        if matches!(self.state, State::Switching { .. })
+            || asked.any(|order| order.request.switches())
+        {
+            return Err(RequestError::Switching);
+        }
         if self.waiting.len() + self.under_way.len() >= QUEUE_LIMIT {
             return Err(RequestError::QueueFull);
         }
@@ -174,7 +228,7 @@ impl Client {
         if self.state != State::Ready || !transfer {
             return false;
         }
-        if self.settings.telnet_abort {
+        if self.settings.telnet_abort && !self.secure {
             self.out
                 .push_back(Transmit::plain(vec![telnet::IAC, telnet::IP]));
             // The Synch: the urgent byte is DM.
@@ -215,6 +269,10 @@ impl Client {
             }
         }
         while !bytes.is_empty() && self.state != State::Dead {
+            if let State::Switching { verb } = self.state {
+                self.lose(None);
+                return Err(ProtocolError::Injection(verb));
+            }
             let (taken, reply) = match self.parser.parse(bytes) {
                 Ok(parsed) => parsed,
                 Err(error) => {
@@ -260,7 +318,7 @@ impl Client {
             } => {
                 self.handle_abort_answer(reply, finals, resynchronising);
             }
-            State::Dead => {}
+            State::Switching { .. } | State::Dead => {}
         }
     }
 
@@ -296,13 +354,21 @@ impl Client {
             return;
         }
         let quit = matches!(order.request, Request::Quit);
+        let switch = match order.request {
+            Request::StartTls(_) if reply.code.value() == 234 => Some(Event::StartTls),
+            Request::EndTls if reply.code.class() == Class::Completion => Some(Event::EndTls),
+            _ => None,
+        };
         self.under_way.pop_front();
         self.events.push_back(Event::Finished {
             ticket,
             verb,
             reply,
         });
-        if quit {
+        if let Some(event) = switch {
+            self.state = State::Switching { verb };
+            self.events.push_back(event);
+        } else if quit {
             self.lose(None);
         } else {
             self.send_next();

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::capability::hash_verb;
 use crate::ftp::{
-    Pathname,
+    Mechanism, Pathname, Protection,
     host_port::{encode_eprt, encode_port},
     reply::{Class, Code},
     server::{HashAlgorithm, Representation},
@@ -28,6 +28,11 @@ pub enum RequestError {
     /// [`super::QUEUE_LIMIT`] requests wait already.
     #[error("too many requests are waiting for this server")]
     QueueFull,
+    /// AUTH or CCC is queued or under way: what comes behind it would go out on an unknown side of it.
+    #[error(
+        "the connection is on its way into or out of TLS, nothing can be asked until it is there"
+    )]
+    Switching,
     /// The session is over.
     #[error("the session has ended")]
     Ended,
@@ -44,6 +49,14 @@ pub enum Request {
         /// The password.
         password: Vec<u8>,
     },
+    /// AUTH. Behind a 234 comes [`super::Event::StartTls`].
+    StartTls(Mechanism),
+    /// `PBSZ 0`.
+    ProtectionBuffer,
+    /// PROT.
+    Protect(Protection),
+    /// CCC. Behind a 200 comes [`super::Event::EndTls`].
+    EndTls,
     /// FEAT.
     Features,
     /// SYST.
@@ -151,6 +164,10 @@ impl Request {
         match self {
             Self::Login { .. } if step == 0 => "USER",
             Self::Login { .. } => "PASS",
+            Self::StartTls(_) => "AUTH",
+            Self::ProtectionBuffer => "PBSZ",
+            Self::Protect(_) => "PROT",
+            Self::EndTls => "CCC",
             Self::Features => "FEAT",
             Self::System => "SYST",
             Self::Utf8 | Self::ChooseHash(_) => "OPTS",
@@ -213,6 +230,9 @@ impl Request {
         match self {
             Self::Login { user, .. } if step == 0 => Some(user.clone()),
             Self::Login { password, .. } => Some(password.clone()),
+            Self::StartTls(mechanism) => Some(mechanism.name().as_bytes().to_vec()),
+            Self::ProtectionBuffer => Some(b"0".to_vec()),
+            Self::Protect(protection) => Some(protection.letter().as_bytes().to_vec()),
             Self::Utf8 => Some(b"UTF8 ON".to_vec()),
             Self::ChooseHash(algorithm) => Some([b"HASH ", algorithm.name().as_bytes()].concat()),
             Self::Type(Representation::Ascii) => Some(b"A".to_vec()),
@@ -257,7 +277,8 @@ impl Request {
             | Self::MakeDirectory(name)
             | Self::Retrieve { path: name, .. }
             | Self::Store { path: name, .. } => path(name),
-            Self::Features
+            Self::EndTls
+            | Self::Features
             | Self::System
             | Self::CurrentDirectory
             | Self::ParentDirectory
@@ -287,6 +308,11 @@ impl Request {
             // Some servers say 200 or 250 where 350 is due.
             _ => matches!(code.class(), Class::Intermediate | Class::Completion),
         }
+    }
+
+    /// Whether a good answer changes what carries the connection.
+    pub(super) const fn switches(&self) -> bool {
+        matches!(self, Self::StartTls(_) | Self::EndTls)
     }
 
     /// Whether it uses a data connection.

@@ -22,7 +22,13 @@ pub enum Action {
         /// The argument of PASS; never logged.
         password: Vec<u8>,
     },
-    /// Forget the account (USER or REIN while logged in): close data set-ups, drop the view.
+    /// USER, and the peer showed a verified certificate: whether that is enough (RFC 4217 10).
+    /// Outcome: `LoggedIn` (232), `PasswordNeeded` (331), `LoginRefused`.
+    IdentifyByCertificate {
+        /// The argument of USER.
+        user: Vec<u8>,
+    },
+    /// Forget the account (USER, AUTH or REIN while logged in): close data set-ups, drop the view.
     /// Outcome: `Done`.
     Logout,
     /// CWD. Outcome: `Done`, `Refused`.
@@ -169,6 +175,15 @@ pub enum Action {
     Abort,
     /// ABOR when nothing runs: close the listener or early connection. No outcome.
     CloseData,
+    /// AUTH: the 234 was given by [`super::Server::poll_transmit`]. Write it, shake hands, then call
+    /// [`super::Server::tls_started`]; on failure close without a word (TLS-03). What is read from
+    /// here on belongs to TLS and not to the machine. No outcome.
+    StartTls,
+    /// CCC, or REIN where AUTH had started TLS: the last reply under TLS was given by
+    /// [`super::Server::poll_transmit`]. Write it, send close_notify, wait for the peer's up to 5 s
+    /// (TLS-41), then call [`super::Server::tls_ended`]. What still comes under TLS is to be given to
+    /// [`super::Server::handle_input`] before that: it ends the session (RPL-35). No outcome.
+    EndTls,
     /// All replies are on their way: shut down and close. No outcome. The last action ever.
     Close(CloseReason),
 }
@@ -193,6 +208,9 @@ pub enum CloseReason {
     Shutdown,
     /// Refused at the door.
     Refused,
+    /// Something was sent ahead behind AUTH, CCC or REIN, across the border between clear and TLS. It
+    /// was not executed (RPL-33, RPL-35).
+    Injection,
 }
 
 /// Representation type of a transfer (RFC 959 3.1.1).
@@ -310,6 +328,8 @@ pub enum Outcome {
         /// Text for the 230, without code; empty for the standard one.
         message: String,
     },
+    /// The certificate is not enough or is not for this name: PASS is to follow.
+    PasswordNeeded,
     /// Not logged in: the same for every cause that depends on the name.
     LoginRefused(LoginRefusal),
     /// A virtual path, absolute.
@@ -363,6 +383,9 @@ pub enum Outcome {
 pub enum LoginRefusal {
     /// Unknown name, wrong password, locked, expired, host not allowed: one text for all.
     Incorrect,
+    /// This name may not log in in the clear (TLS-23). To be given without a look at the password, to
+    /// every name for which TLS might be required, so that it confirms none.
+    TlsRequired,
     /// Too many sessions of this account or address.
     TooManySessions,
     /// The address is locked out: the connection is closed with 421.
@@ -480,6 +503,10 @@ pub enum Finished {
     NoConnection(String),
     /// It broke or stalled (426), with the cause in words.
     Broken(String),
+    /// The handshake on the data connection failed (522), with the cause in words.
+    TlsFailed(String),
+    /// The data connection did not resume the TLS session of this control connection (522).
+    NotResumed,
     /// Ended by ABOR (426).
     Aborted,
     /// Our side failed (451, 452, 552...).

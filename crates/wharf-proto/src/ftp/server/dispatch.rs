@@ -111,8 +111,8 @@ impl Server {
             Verb::Opts => self.options(&argument),
             Verb::Help => self.help(&argument),
             Verb::Feat => {
-                let (disabled, facts, hash) = (self.settings.disabled, self.facts, self.hash);
-                texts::features(&mut self.output, disabled, facts, hash);
+                let (hidden, facts, hash) = (self.settings.hidden(), self.facts, self.hash);
+                texts::features(&mut self.output, hidden, facts, hash);
             }
             Verb::Syst => self.say(texts::SYSTEM),
             Verb::Noop => texts::okay(&mut self.output, verb),
@@ -143,6 +143,10 @@ impl Server {
             Verb::Xcrc | Verb::Xmd5 | Verb::Xsha1 | Verb::Xsha256 | Verb::Xsha512 => {
                 self.bare_hash(verb, &argument);
             }
+            Verb::Auth => self.auth(&argument),
+            Verb::Pbsz => self.protection_buffer(&argument),
+            Verb::Prot => self.protect(&argument),
+            Verb::Ccc => self.clear_command_channel(),
             Verb::Clnt => {
                 self.emit(Action::ClientName(argument));
                 self.say(texts::NOTED);
@@ -160,6 +164,9 @@ impl Server {
         }
         if self.is_disabled(verb) {
             return Some(texts::DISABLED);
+        }
+        if let Some(refusal) = self.refuse_in_the_clear(verb, argument) {
+            return Some(refusal);
         }
         match row.legal {
             Legal::LoggedIn if !self.is_logged_in() => return Some(texts::LOGIN_FIRST),
@@ -190,21 +197,24 @@ impl Server {
     }
 
     fn help(&mut self, argument: &[u8]) {
-        let disabled = self.settings.disabled;
+        let hidden = self.settings.hidden();
         let (word, rest) = crate::ftp::command::split(argument);
         match Verb::find(word) {
-            _ if word.is_empty() => texts::help(&mut self.output, disabled),
+            _ if word.is_empty() => texts::help(&mut self.output, hidden),
             Some(Verb::Site) if !self.is_disabled(Verb::Site) => match rest.trim_ascii() {
                 b"" => texts::help_site(&mut self.output),
                 name => texts::help_site_verb(&mut self.output, name),
             },
-            verb => texts::help_verb(&mut self.output, verb, disabled),
+            verb => texts::help_verb(&mut self.output, verb, hidden),
         }
     }
 
     /// What may not wait while something runs: ABOR, STAT without a path, and REIN's 120. True when
     /// the line is used up (RPL-30, RPL-31).
     pub(super) fn interject(&mut self, entry: &Entry) -> bool {
+        if self.is_auth_waiting() {
+            return false;
+        }
         if entry.is(Verb::Abor) && self.can_abort() && (self.aborts == 0 || self.waiting() == 0) {
             self.tell_interjection(entry);
             self.abort();
@@ -253,7 +263,7 @@ impl Server {
 
     /// A long action was given out: an ABOR that waits already is meant for it (RPL-31).
     pub(super) fn look_for_abort(&mut self) {
-        if !self.can_abort() {
+        if !self.can_abort() || self.is_auth_waiting() {
             return;
         }
         let waiting = self.backlog.as_mut();
@@ -267,8 +277,8 @@ impl Server {
 
     /// The reply to a question.
     pub(super) fn answer(&mut self, question: Question, outcome: Outcome) {
-        if matches!(question, Question::Login) {
-            return self.handle_login_outcome(outcome);
+        if matches!(question, Question::Login | Question::Identify) {
+            return self.handle_login_outcome(&question, outcome);
         }
         let verb = question.verb();
         let outcome = match outcome {
@@ -288,6 +298,7 @@ impl Server {
         match (question, outcome) {
             (Question::NextUser(user), Outcome::Done) => self.handle_logout_outcome(Some(user)),
             (Question::Reinitialize, Outcome::Done) => self.handle_logout_outcome(None),
+            (Question::StartTls(mechanism), Outcome::Done) => self.start_tls(mechanism),
             (Question::FileAction(verb), Outcome::Done) => texts::file_action_done(out, verb),
             (Question::CurrentDirectory, Outcome::Path(path)) => {
                 texts::current_directory(out, &path)
@@ -310,7 +321,8 @@ impl Server {
                 },
             ) => texts::status_listing(out, &lines, directory, truncated),
             (Question::Status, Outcome::Status(status)) => {
-                texts::status(out, &status, self.representation);
+                let protection = self.protection_shown();
+                texts::status(&mut self.output, &status, self.representation, protection);
             }
             (Question::Facts(name), Outcome::Facts { facts, path }) => {
                 texts::facts(out, &name, &facts, &path);

@@ -7,7 +7,7 @@ use super::{
     Action, CloseReason, LoginRefusal, Outcome, Representation, Server, texts,
     work::{Question, Sequence, Work},
 };
-use crate::ftp::{facts::FactSet, sink::Sink};
+use crate::ftp::facts::FactSet;
 
 /// Longest user name in octets.
 const USER_LIMIT: usize = 256;
@@ -42,19 +42,33 @@ impl Server {
             self.forget_login();
             self.ask(Action::Logout, Question::NextUser(user));
         } else {
+            self.identify(user);
+        }
+    }
+
+    /// Who has shown a certificate may need no password (TLS-09).
+    fn identify(&mut self, user: Vec<u8>) {
+        if self.shows_certificate() {
+            self.login = Login::Authenticating { user: user.clone() };
+            self.ask(Action::IdentifyByCertificate { user }, Question::Identify);
+        } else {
             self.await_password(user);
         }
     }
 
     fn await_password(&mut self, user: Vec<u8>) {
-        let anonymous =
-            user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp");
-        self.say(if anonymous && self.settings.anonymous {
+        self.say(if self.is_anonymous(&user) {
             texts::ANONYMOUS_PASSWORD
         } else {
             texts::PASSWORD_REQUIRED
         });
         self.login = Login::AwaitPassword { user };
+    }
+
+    /// RFC 1635 has both names.
+    pub(super) fn is_anonymous(&self, user: &[u8]) -> bool {
+        self.settings.anonymous
+            && (user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp"))
     }
 
     pub(super) fn password(&mut self, password: Vec<u8>) {
@@ -82,23 +96,30 @@ impl Server {
     pub(super) fn reinitialize(&mut self) {
         let was_logged_in = self.is_logged_in();
         self.forget_login();
+        self.forget_parameters();
+        if was_logged_in {
+            self.ask(Action::Logout, Question::Reinitialize);
+        } else {
+            self.reinitialized();
+        }
+    }
+
+    /// What was set is as at the start.
+    pub(super) fn forget_parameters(&mut self) {
         self.representation = Representation::Ascii;
         self.facts = FactSet::DEFAULT;
         self.hash = super::HashAlgorithm::Sha256;
         self.idle_timeout = self.settings.idle_timeout;
-        if was_logged_in {
-            self.ask(Action::Logout, Question::Reinitialize);
-        } else {
-            self.say(texts::REINITIALIZED);
-        }
+        self.forget_protection();
     }
 
     /// Back to before USER; what belongs to the account goes, TYPE stays (RFC 959 4.1.1, USER).
-    fn forget_login(&mut self) {
+    pub(super) fn forget_login(&mut self) {
         self.login = Login::AwaitUser;
         self.sequence = Sequence::Free;
         self.announced = None;
         self.extended_only = false;
+        self.tls_rules = self.settings.tls;
         self.login_since = self.quiet_since;
     }
 
@@ -107,24 +128,28 @@ impl Server {
         self.close(CloseReason::Quit);
     }
 
-    pub(super) fn handle_login_outcome(&mut self, outcome: Outcome) {
+    pub(super) fn handle_login_outcome(&mut self, question: &Question, outcome: Outcome) {
+        let by_certificate = matches!(question, Question::Identify);
         let user = match std::mem::replace(&mut self.login, Login::AwaitUser) {
             Login::Authenticating { user } => user,
             _ => Vec::new(),
         };
         match outcome {
             Outcome::LoggedIn { message } => {
-                texts::logged_in(&mut self.output, &user, &message);
+                texts::logged_in(&mut self.output, by_certificate, &user, &message);
                 self.login = Login::LoggedIn { user };
                 self.login_failures = 0;
             }
-            Outcome::LoginRefused(LoginRefusal::Incorrect) => {
+            Outcome::PasswordNeeded if by_certificate => self.await_password(user),
+            Outcome::LoginRefused(
+                refusal @ (LoginRefusal::Incorrect | LoginRefusal::TlsRequired),
+            ) => {
                 self.login_failures += 1;
                 if self.login_failures >= self.settings.max_login_failures {
                     self.say(texts::TOO_MANY_FAILURES);
                     self.close(CloseReason::LoginFailures);
                 } else {
-                    texts::login_refused(&mut self.output, LoginRefusal::Incorrect);
+                    texts::login_refused(&mut self.output, refusal);
                 }
             }
             Outcome::LoginRefused(refusal) => {
@@ -139,8 +164,8 @@ impl Server {
 
     pub(super) fn handle_logout_outcome(&mut self, next: Option<Vec<u8>>) {
         match next {
-            Some(user) => self.await_password(user),
-            None => self.output.put(texts::REINITIALIZED),
+            Some(user) => self.identify(user),
+            None => self.reinitialized(),
         }
     }
 

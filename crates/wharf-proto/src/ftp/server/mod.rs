@@ -10,7 +10,7 @@
 //! replies can make room for the next command. Each batch of `poll_transmit` wants a write of its
 //! own, also after [`Action::Close`], which is the last action.
 //!
-//! RFC 959, 1123 4.1, 2389, 2428, 2577, 3659.
+//! RFC 959, 1123 4.1, 2228, 2389, 2428, 2577, 3659, 4217.
 
 mod action;
 mod dispatch;
@@ -20,6 +20,7 @@ mod login;
 mod output;
 mod parameter;
 mod queue;
+mod security;
 mod settings;
 mod site;
 mod texts;
@@ -34,14 +35,16 @@ use std::{
 
 pub use action::*;
 pub use login::Login;
-pub use settings::Settings;
+pub use settings::{RequireTls, Settings, TlsRules};
 
 use self::{
     output::Output,
     queue::{Backlog, Entry},
+    security::Channel,
     work::{Sequence, Transfer, Work},
 };
 use super::{
+    Protection,
     facts::FactSet,
     line::{Event, LineReader},
     sink::Sink,
@@ -108,6 +111,15 @@ pub struct Server {
     hash: HashAlgorithm,
     /// EPSV ALL was said (RFC 2428 4).
     extended_only: bool,
+    /// What carries the conversation.
+    channel: Channel,
+    /// Under TLS from the first octet.
+    implicit: bool,
+    /// The settings' rules, or the account's.
+    tls_rules: TlsRules,
+    /// PBSZ was answered 200.
+    buffer_agreed: bool,
+    protection: Protection,
     /// No octet was heard yet.
     untouched: bool,
     login_failures: u32,
@@ -125,6 +137,7 @@ impl Server {
     /// A session that has said nothing yet.
     pub fn new(settings: Arc<Settings>, now: Instant) -> Self {
         let idle_timeout = settings.idle_timeout;
+        let tls_rules = settings.tls;
         Self {
             settings,
             reader: LineReader::new(),
@@ -143,6 +156,11 @@ impl Server {
             facts: FactSet::DEFAULT,
             hash: HashAlgorithm::Sha256,
             extended_only: false,
+            channel: Channel::Clear,
+            implicit: false,
+            tls_rules,
+            buffer_agreed: false,
+            protection: Protection::Clear,
             untouched: true,
             login_failures: 0,
             unknown: 0,
@@ -195,6 +213,10 @@ impl Server {
         if !matches!(self.life, Life::Silent | Life::Open | Life::Draining(_)) || bytes.is_empty() {
             return;
         }
+        if self.is_switching() {
+            self.refuse_injection();
+            return;
+        }
         self.quiet_since = now;
         if std::mem::take(&mut self.untouched) && bytes.first() == Some(&TLS_HANDSHAKE) {
             self.say(texts::WRONG_PROTOCOL);
@@ -213,6 +235,7 @@ impl Server {
     /// Whether bytes should be read from the peer; false is back-pressure (RPL-32).
     pub fn wants_input(&self) -> bool {
         matches!(self.life, Life::Silent | Life::Open | Life::Draining(_))
+            && !self.is_switching()
             && self.unread_len() == 0
             && self.waiting() < self.settings.max_pipelined
             && self.output.len() <= UNSENT_LIMIT
@@ -261,7 +284,8 @@ impl Server {
             && self.statuses > 0
         {
             self.statuses -= 1;
-            texts::status(&mut self.output, status, self.representation);
+            let protection = self.protection_shown();
+            texts::status(&mut self.output, status, self.representation, protection);
         } else {
             match std::mem::take(&mut self.work) {
                 Work::Idle => {}
@@ -275,6 +299,7 @@ impl Server {
     /// Appends the replies that may go out in one write now; false when there are none. Call again
     /// after the write: what follows may want a write of its own.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        self.tell_switch();
         let any = self.output.take(out);
         if any && self.backlog.is_some() {
             self.proceed();
@@ -318,6 +343,7 @@ impl Server {
     pub fn is_idle(&self) -> bool {
         matches!(self.work, Work::Idle)
             && self.statuses == 0
+            && !self.is_switching()
             && self.action.is_none()
             && self.backlog.is_none()
     }
@@ -334,6 +360,10 @@ impl Server {
 
     fn is_closing(&self) -> bool {
         matches!(self.life, Life::Closing(_) | Life::Closed)
+    }
+
+    fn is_silent(&self) -> bool {
+        matches!(self.life, Life::Silent)
     }
 
     fn say(&mut self, reply: &'static [u8]) {
@@ -368,6 +398,7 @@ impl Server {
     fn is_blocked(&self) -> bool {
         !matches!(self.work, Work::Idle)
             || self.statuses > 0
+            || self.is_switching()
             || self.output.len() > UNSENT_LIMIT
             || matches!(self.life, Life::Silent)
     }
@@ -392,6 +423,12 @@ impl Server {
         let strict_crlf = self.settings.strict_crlf;
         let mut input = bytes;
         while !self.is_closing() {
+            if self.is_switching() {
+                if !input.is_empty() {
+                    self.refuse_injection();
+                }
+                break;
+            }
             if self.waiting() >= self.settings.max_pipelined {
                 return bytes.len() - input.len();
             }
@@ -463,6 +500,9 @@ impl Server {
         while !self.is_closing() {
             self.refill();
             if self.is_blocked() {
+                if matches!(self.life, Life::PeerDone) {
+                    self.end_in_switch();
+                }
                 break;
             }
             let Some(entry) = self
@@ -516,6 +556,10 @@ impl Server {
 
     /// The last reply is written. What waits is dropped; actions already given out stay.
     fn close(&mut self, reason: CloseReason) {
+        if self.is_past_the_border() {
+            // Whatever was said now would stand on the wrong side of it (TLS-02).
+            self.output = Output::new();
+        }
         self.life = Life::Closing(reason);
         self.work = Work::Idle;
         self.sequence = Sequence::Free;

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use crate::ftp::verb::VerbSet;
+use crate::ftp::{
+    Protection,
+    verb::{Verb, VerbSet},
+};
 
 /// The settings of the server machine.
 #[derive(Clone, Debug)]
@@ -38,6 +41,83 @@ pub struct Settings {
     pub command_events: bool,
     /// Begin transfers with 125 instead of 150.
     pub transfer_already_open_reply: bool,
+    /// What may and must go over TLS.
+    pub tls: TlsRules,
+}
+
+/// What may and must go over TLS on a control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlsRules {
+    /// There is a certificate: AUTH is answered 234, and FEAT and HELP show it.
+    pub offered: bool,
+    /// What is refused in the clear.
+    pub require: RequireTls,
+    /// PROT at the start of an implicit session (TLS-30).
+    pub implicit_protection: Protection,
+    /// CCC is allowed after the login, as far as `require` lets it be.
+    pub ccc: bool,
+}
+
+impl Default for TlsRules {
+    fn default() -> Self {
+        Self {
+            offered: false,
+            require: RequireTls::No,
+            implicit_protection: Protection::Private,
+            ccc: false,
+        }
+    }
+}
+
+impl TlsRules {
+    /// Whether CCC can be allowed at all (TLS-40).
+    pub(super) const fn allow_ccc(self) -> bool {
+        self.ccc && !self.require.login()
+    }
+}
+
+/// What is refused in the clear (TLS-20..22).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireTls {
+    /// Nothing.
+    #[default]
+    No,
+    /// Logging in, and all that needs a login.
+    Login,
+    /// Transfers and listings without PROT P.
+    Data,
+    /// Both.
+    Both,
+}
+
+impl RequireTls {
+    /// Whether a login needs TLS.
+    pub const fn login(self) -> bool {
+        matches!(self, Self::Login | Self::Both)
+    }
+
+    /// Whether data connections need TLS.
+    pub const fn data(self) -> bool {
+        matches!(self, Self::Data | Self::Both)
+    }
+}
+
+impl Settings {
+    /// Verbs that are missing in FEAT and HELP.
+    pub(super) fn hidden(&self) -> VerbSet {
+        const TLS: VerbSet = VerbSet::EMPTY
+            .with(Verb::Auth)
+            .with(Verb::Pbsz)
+            .with(Verb::Prot)
+            .with(Verb::Ccc);
+        if !self.tls.offered {
+            self.disabled.union(TLS)
+        } else if !self.tls.allow_ccc() {
+            self.disabled.with(Verb::Ccc)
+        } else {
+            self.disabled
+        }
+    }
 }
 
 impl Default for Settings {
@@ -57,6 +137,7 @@ impl Default for Settings {
             anonymous: false,
             command_events: false,
             transfer_already_open_reply: false,
+            tls: TlsRules::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Action, Finished, ListStyle, Outcome, Placement, Server, Started, list_options, texts,
     work::{Transfer, Work},
 };
-use crate::ftp::verb::Verb;
+use crate::ftp::{Protection, verb::Verb};
 
 impl Server {
     pub(super) fn retrieve(&mut self, argument: Vec<u8>, offset: u64) {
@@ -56,6 +56,9 @@ impl Server {
     }
 
     fn begin(&mut self, verb: Verb, action: Action) {
+        if self.tls_rules.require.data() && self.protection() == Protection::Clear {
+            return self.say(texts::PRIVATE_DATA_ONLY);
+        }
         self.emit(action);
         self.work = Work::Transfer(Transfer {
             verb,

@@ -4,7 +4,7 @@
 //! question and outcome. RFC 959 has at most one command open at a time; so has this.
 
 use super::{HashAlgorithm, Representation};
-use crate::ftp::{Pathname, verb::Verb};
+use crate::ftp::{Mechanism, Pathname, verb::Verb};
 
 /// What is open.
 #[derive(Debug, Default)]
@@ -33,6 +33,10 @@ pub(super) struct Transfer {
 pub(super) enum Question {
     /// PASS.
     Login,
+    /// USER with a certificate.
+    Identify,
+    /// AUTH while logged in.
+    StartTls(Mechanism),
     /// USER while logged in: this one is next.
     NextUser(Vec<u8>),
     /// REIN.
@@ -80,7 +84,8 @@ impl Question {
     pub(super) fn verb(&self) -> Verb {
         match self {
             Self::Login => Verb::Pass,
-            Self::NextUser(_) => Verb::User,
+            Self::Identify | Self::NextUser(_) => Verb::User,
+            Self::StartTls(_) => Verb::Auth,
             Self::Reinitialize => Verb::Rein,
             Self::FileAction(verb)
             | Self::SetActive(verb)

@@ -3,7 +3,7 @@
 //! No other file of the server writes a code. Clients match many of these texts by their words,
 //! so a change here is a change of the protocol. Names come in raw
 //! and are made harmless on their way out; nothing of a host's paths or a back end's words gets here.
-//! RFC 959 4.2, RFC 1123 4.1.2.9, RFC 2428, RFC 3659.
+//! RFC 959 4.2, RFC 1123 4.1.2.9, RFC 2228 5, RFC 2428, RFC 3659, RFC 4217.
 
 mod refusal;
 mod syntax;
@@ -15,7 +15,7 @@ pub(super) use syntax::{features, help, help_site, help_site_verb, help_verb};
 
 use super::{HashAlgorithm, Representation, Status, output::Output};
 use crate::ftp::{
-    decimal,
+    Protection, decimal,
     facts::FactSet,
     host_port,
     reply::{push_escaped, push_quoted},
@@ -88,6 +88,33 @@ pub(super) const BAD_IDLE: &[u8] = b"501 Expected SITE IDLE and a number of seco
 pub(super) const BAD_UTIME: &[u8] =
     b"501 Expected SITE UTIME YYYYMMDDhhmm[ss] path, or path and three times and UTC.\r\n";
 pub(super) const UNKNOWN_HELP: &[u8] = b"504 No help for that, it is not offered here.\r\n";
+pub(super) const START_TLS: &[u8] = b"234 Proceed with TLS negotiation.\r\n";
+pub(super) const UNDER_TLS_ALREADY: &[u8] = b"503 This connection is under TLS already.\r\n";
+pub(super) const NOT_AFTER_CCC: &[u8] = b"503 Not after CCC, send REIN first.\r\n";
+pub(super) const UNKNOWN_MECHANISM: &[u8] = b"504 Only AUTH TLS is offered here.\r\n";
+pub(super) const NO_CERTIFICATE: &[u8] = b"431 This server has no certificate for TLS.\r\n";
+pub(super) const AUTH_FIRST: &[u8] = b"503 Send AUTH TLS first.\r\n";
+pub(super) const PROTECTION_BUFFER: &[u8] = b"200 PBSZ=0\r\n";
+pub(super) const BAD_BUFFER_SIZE: &[u8] = b"501 PBSZ takes a number from 0 to 4294967295.\r\n";
+pub(super) const BUFFER_SIZE_FIRST: &[u8] = b"503 Send PBSZ 0 first.\r\n";
+pub(super) const PROTECTION_CLEAR: &[u8] = b"200 Protection set to Clear.\r\n";
+pub(super) const PROTECTION_PRIVATE: &[u8] = b"200 Protection set to Private.\r\n";
+pub(super) const NO_CLEAR_DATA: &[u8] =
+    b"534 Policy requires TLS on data connections, use PROT P.\r\n";
+pub(super) const LEVEL_WITHOUT_MEANING: &[u8] =
+    b"536 PROT S and E do not exist under TLS, use PROT P.\r\n";
+pub(super) const UNKNOWN_LEVEL: &[u8] = b"504 PROT takes C or P.\r\n";
+pub(super) const COMMAND_CHANNEL_CLEARED: &[u8] = b"200 Control connection continues in clear.\r\n";
+pub(super) const NOTHING_TO_CLEAR: &[u8] = b"533 The control connection is in clear.\r\n";
+pub(super) const NO_CCC: &[u8] = b"534 Policy does not allow CCC.\r\n";
+pub(super) const TLS_REQUIRED: &[u8] = b"534 Policy requires TLS.\r\n";
+pub(super) const NO_SECRETS_AFTER_CCC: &[u8] =
+    b"534 Policy requires TLS, send REIN and AUTH TLS.\r\n";
+pub(super) const PRIVATE_DATA_ONLY: &[u8] =
+    b"521 Data connections must be under TLS here, send PBSZ 0 and PROT P.\r\n";
+pub(super) const INJECTED_AFTER_AUTH: &[u8] = b"421 Plaintext received after AUTH; closing.\r\n";
+pub(super) const SENT_AFTER_CCC: &[u8] = b"421 Input received after CCC; closing.\r\n";
+pub(super) const SENT_AFTER_REIN: &[u8] = b"421 Input received after REIN; closing.\r\n";
 pub(super) const TRANSFER_ABORTED: &[u8] = b"426 Transfer aborted.\r\n";
 pub(super) const ABORTED: &[u8] = b"226 Abort successful.\r\n";
 pub(super) const OUT_OF_STEP: &[u8] = b"451 Local error in processing.\r\n";
@@ -131,12 +158,18 @@ pub(super) fn login_timeout(out: &mut Output, seconds: u64) {
     out.put(b" seconds): closing control connection.\r\n");
 }
 
-pub(super) fn logged_in(out: &mut Output, user: &[u8], message: &str) {
-    out.put(b"230 ");
+/// 230, or 232 where the certificate was enough (RFC 2228 5.1).
+pub(super) fn logged_in(out: &mut Output, by_certificate: bool, user: &[u8], message: &str) {
+    out.put(if by_certificate { b"232 " } else { b"230 " });
     if message.is_empty() {
         out.put(b"User ");
         text(out, user);
-        out.put(b" logged in.");
+        let words: &[u8] = if by_certificate {
+            b" logged in, authorized by security data exchange."
+        } else {
+            b" logged in."
+        };
+        out.put(words);
     } else {
         text(out, message.as_bytes());
     }
@@ -325,7 +358,12 @@ pub(super) fn status_listing(
 }
 
 /// STAT without a path.
-pub(super) fn status(out: &mut Output, status: &Status, representation: Representation) {
+pub(super) fn status(
+    out: &mut Output,
+    status: &Status,
+    representation: Representation,
+    protection: Option<Protection>,
+) {
     out.put(b"211-Status of the server:\r\n");
     if !status.peer.is_empty() {
         out.put(b" Connected from ");
@@ -343,6 +381,11 @@ pub(super) fn status(out: &mut Output, status: &Status, representation: Represen
         Representation::Ascii => b" TYPE: ASCII, STRU: File, MODE: Stream\r\n",
         Representation::Image => b" TYPE: Image, STRU: File, MODE: Stream\r\n",
     });
+    if let Some(protection) = protection {
+        out.put(b" PROT: ");
+        out.put(protection.letter().as_bytes());
+        line_end(out);
+    }
     if let Some((octets, seconds)) = status.transfer {
         out.put(b" Transfer running: ");
         decimal::push(out, octets);

@@ -12,6 +12,8 @@ use crate::ftp::{
 };
 
 const LOGIN_INCORRECT: &[u8] = b"530 Login incorrect.\r\n";
+const TLS_REQUIRED: &[u8] = b"530 Login incorrect, TLS required.\r\n";
+const NOT_RESUMED: &[u8] = b"522 TLS session of data connection not resumed.\r\n";
 const TOO_MANY_SESSIONS: &[u8] = b"530 Too many sessions, try again later.\r\n";
 const LOGIN_UNAVAILABLE: &[u8] = b"530 Logins are not possible at the moment, try again later.\r\n";
 const LOCKED_OUT: &[u8] = b"421 Too many login failures from your address, try again later.\r\n";
@@ -20,6 +22,7 @@ const LOCKED_OUT: &[u8] = b"421 Too many login failures from your address, try a
 pub(in crate::ftp::server) fn login_refused(out: &mut Output, refusal: LoginRefusal) {
     out.put(match refusal {
         LoginRefusal::Incorrect => LOGIN_INCORRECT,
+        LoginRefusal::TlsRequired => TLS_REQUIRED,
         LoginRefusal::TooManySessions => TOO_MANY_SESSIONS,
         LoginRefusal::LockedOut => LOCKED_OUT,
         LoginRefusal::Unavailable => LOGIN_UNAVAILABLE,
@@ -167,7 +170,7 @@ pub(in crate::ftp::server) fn data_refused(out: &mut Output, refusal: &DataRefus
 }
 
 /// A transfer that did not come to a good end. After the 150 RFC 959 leaves few codes: 425, 426, 451,
-/// 452 and 552.
+/// 452 and 552; TLS adds 522 (TLS-33, TLS-35).
 pub(in crate::ftp::server) fn finished(out: &mut Output, end: &Finished) {
     match end {
         Finished::NoConnection(words) => {
@@ -180,6 +183,12 @@ pub(in crate::ftp::server) fn finished(out: &mut Output, end: &Finished) {
             text(out, bare(words));
             out.put(b".\r\n");
         }
+        Finished::TlsFailed(words) => {
+            out.put(b"522 TLS on the data connection failed: ");
+            text(out, bare(words));
+            out.put(b".\r\n");
+        }
+        Finished::NotResumed => out.put(NOT_RESUMED),
         Finished::Aborted => out.put(super::TRANSFER_ABORTED),
         Finished::Failed(refusal) => {
             out.put(match refusal.reason {

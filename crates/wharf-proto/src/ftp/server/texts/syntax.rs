@@ -37,13 +37,13 @@ fn list<'a>(out: &mut Output, names: impl Iterator<Item = &'a str>) {
     }
 }
 
-fn is_shown(row: &Row, disabled: VerbSet) -> bool {
-    row.syntax.is_some() && !disabled.contains(row.verb)
+fn is_shown(row: &Row, hidden: VerbSet) -> bool {
+    row.syntax.is_some() && !hidden.contains(row.verb)
 }
 
-pub(in crate::ftp::server) fn help(out: &mut Output, disabled: VerbSet) {
+pub(in crate::ftp::server) fn help(out: &mut Output, hidden: VerbSet) {
     out.put(b"214-The following commands are recognized:\r\n");
-    let rows = TABLE.iter().filter(|row| is_shown(row, disabled));
+    let rows = TABLE.iter().filter(|row| is_shown(row, hidden));
     let names = rows.flat_map(|row| {
         let aliases = row.aliases.iter().filter(|alias| alias.starts_with('X'));
         std::iter::once(row.name).chain(aliases.copied())
@@ -52,13 +52,13 @@ pub(in crate::ftp::server) fn help(out: &mut Output, disabled: VerbSet) {
     out.put(b"214 End\r\n");
 }
 
-pub(in crate::ftp::server) fn help_verb(out: &mut Output, verb: Option<Verb>, disabled: VerbSet) {
+pub(in crate::ftp::server) fn help_verb(out: &mut Output, verb: Option<Verb>, hidden: VerbSet) {
     match verb.map(Verb::row) {
         Some(Row {
             syntax: Some(syntax),
             verb,
             ..
-        }) if !disabled.contains(*verb) => {
+        }) if !hidden.contains(*verb) => {
             out.put(b"214 Syntax: ");
             out.put(syntax.as_bytes());
             line_end(out);
@@ -89,13 +89,13 @@ pub(in crate::ftp::server) fn help_site_verb(out: &mut Output, name: &[u8]) {
 
 pub(in crate::ftp::server) fn features(
     out: &mut Output,
-    disabled: VerbSet,
+    hidden: VerbSet,
     facts: FactSet,
     hash: HashAlgorithm,
 ) {
     out.put(b"211-Features:\r\n");
     let mut lines = Vec::with_capacity(512);
-    feature::encode_lines(disabled, facts, hash, &mut lines);
+    feature::encode_lines(hidden, facts, hash, &mut lines);
     out.put(&lines);
     out.put(b"211 End\r\n");
 }
