@@ -110,7 +110,11 @@ impl Transfers {
             Some(transform) => Some(&mut **transform),
             None => None,
         };
-        let flowing = send(&source, &mut stream, flow, transformer);
+        let flowing = async {
+            let octets = send(&source, &mut stream, flow, transformer).await?;
+            stream.end().await.map_err(Error::Stream)?;
+            Ok(octets)
+        };
         let outcome = self.run(flowing).await;
         match &outcome {
             Outcome::Complete(_) => stream.finish(),
@@ -148,9 +152,14 @@ impl Transfers {
             offset: upload.start(),
             limit,
         };
-        let received = self
-            .run(receive(&target, &mut stream, flow, transformer))
-            .await;
+        let flowing = async {
+            let octets = receive(&target, &mut stream, flow, transformer).await?;
+            // Our end of a secure stream; whether the file is whole the protocol's reply tells. A
+            // peer that is gone already does not need it.
+            let _ = stream.end().await;
+            Ok(octets)
+        };
+        let received = self.run(flowing).await;
         drop(target);
         let received = match received {
             Outcome::Failed(Error::Stream(_))

@@ -161,6 +161,8 @@ pub struct Tls {
     plain: Vec<u8>,
     is_ended: bool,
     said_close: bool,
+    /// What went wrong: rustls must not look at the same octets again.
+    failed: Option<rustls::Error>,
 }
 
 enum Connection {
@@ -197,6 +199,7 @@ impl Tls {
             plain: Vec::new(),
             is_ended: false,
             said_close: false,
+            failed: None,
         })
     }
 
@@ -311,17 +314,9 @@ impl Tls {
                 Ok(Turn::Ended) => return Ok(Step::Ended),
                 Ok(Turn::Ready | Turn::Blocked) if self.is_ended => return Ok(Step::Ended),
                 Ok(Turn::Ready | Turn::Blocked) => return Ok(Step::Blocked),
-                Err(error) => {
-                    self.collect_alert(outgoing);
-                    return Err(error.into());
-                }
+                Err(error) => return Err(error.into()),
             }
         }
-    }
-
-    /// After an error: what the peer shall hear of it.
-    fn collect_alert(&mut self, outgoing: &mut Outgoing) {
-        while let Ok(Turn::Again) = self.turn(outgoing, None, &mut |_| {}) {}
     }
 
     /// Encrypts `plaintext`, appended to `outgoing` as whole records.
@@ -370,6 +365,26 @@ impl Tls {
 
     /// One call of rustls.
     fn turn(
+        &mut self,
+        outgoing: &mut Outgoing,
+        what: Option<Write<'_>>,
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<Turn, rustls::Error> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let turn = self.process(outgoing, what, sink);
+        if let Err(error) = &turn {
+            self.failed = Some(error.clone());
+            // The peer shall hear why. What is to be sent comes before anything is read again.
+            while self.common().wants_write()
+                && let Ok(Turn::Again) = self.process(outgoing, None, &mut |_| {})
+            {}
+        }
+        turn
+    }
+
+    fn process(
         &mut self,
         outgoing: &mut Outgoing,
         what: Option<Write<'_>>,
@@ -507,3 +522,6 @@ fn encrypt<Data>(
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

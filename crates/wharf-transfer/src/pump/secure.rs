@@ -247,3 +247,6 @@ impl Inflow<'_> {
         Ok(step)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,8 @@
 
 use std::{fs::OpenOptions, os::fd::OwnedFd, sync::Arc};
 
-use wharf_vfs::{Answer, File, Metadata};
+use rustix::io::pread;
+use wharf_vfs::{Answer, Error as StoreError, ErrorKind, File, Metadata, VirtualPath};
 
 use super::*;
 
