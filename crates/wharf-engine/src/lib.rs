@@ -18,6 +18,7 @@ pub mod login;
 pub mod proxy_header;
 pub mod registry;
 pub mod session;
+pub mod tls;
 pub mod transfers;
 pub mod workers;
 
@@ -29,6 +30,7 @@ pub use lockout::{Lockout, LockoutPolicy};
 pub use login::{LoginError, LoginFailure};
 pub use registry::{Ending, Record, Registry, SessionId};
 pub use session::{Guest, LoggedIn, Session};
+pub use tls::{SessionTls, Tls};
 pub use transfers::{Abort, Outcome as TransferOutcome, Transfers};
 pub use workers::Workers;
 
