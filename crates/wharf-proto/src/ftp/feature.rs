@@ -195,6 +195,8 @@ mod tests {
         assert_eq!(
             lines(VerbSet::EMPTY),
             [
+                " AUTH TLS",
+                " CCC",
                 " CLNT",
                 " EPRT",
                 " EPSV",
@@ -202,6 +204,8 @@ mod tests {
                 " MDTM",
                 " MFMT",
                 " MLST type*;size*;modify*;create*;perm*;unique*;UNIX.mode*;UNIX.owner*;UNIX.group*;media-type;",
+                " PBSZ",
+                " PROT C;P;",
                 " REST STREAM",
                 " SITE CHMOD",
                 " SITE UTIME",
@@ -230,8 +234,9 @@ mod tests {
     #[test]
     fn the_client_reads_what_the_server_writes() {
         let features = Features::parse(lines(VerbSet::EMPTY));
-        assert!(features.has("SIZE") && !features.has("AUTH"));
+        assert!(features.has("SIZE") && !features.has("ADAT"));
         assert!(features.has_with("SITE", "utime") && features.has_with("REST", "STREAM"));
+        assert!(features.has_with("AUTH", "TLS") && features.has_with("PROT", "P"));
         assert_eq!(features.facts(), Some((FactSet::ALL, FactSet::DEFAULT)));
         assert_eq!(
             features.hashes(),

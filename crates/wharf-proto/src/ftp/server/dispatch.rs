@@ -212,9 +212,6 @@ impl Server {
     /// What may not wait while something runs: ABOR, STAT without a path, and REIN's 120. True when
     /// the line is used up (RPL-30, RPL-31).
     pub(super) fn interject(&mut self, entry: &Entry) -> bool {
-        if self.is_auth_waiting() {
-            return false;
-        }
         if entry.is(Verb::Abor) && self.can_abort() && (self.aborts == 0 || self.waiting() == 0) {
             self.tell_interjection(entry);
             self.abort();
@@ -263,7 +260,7 @@ impl Server {
 
     /// A long action was given out: an ABOR that waits already is meant for it (RPL-31).
     pub(super) fn look_for_abort(&mut self) {
-        if !self.can_abort() || self.is_auth_waiting() {
+        if !self.can_abort() {
             return;
         }
         let waiting = self.backlog.as_mut();

@@ -429,7 +429,7 @@ impl Server {
                 }
                 break;
             }
-            if self.waiting() >= self.settings.max_pipelined {
+            if self.waiting() >= self.settings.max_pipelined || self.is_before_border() {
                 return bytes.len() - input.len();
             }
             let Some(event) = self.reader.next(&mut input, limit, strict_crlf) else {

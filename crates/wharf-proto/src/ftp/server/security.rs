@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     Action, CloseReason, Login, Server, Settings, TlsRules, texts,
-    work::{Question, Sequence},
+    work::{Question, Sequence, Work},
 };
 use crate::ftp::{
     Mechanism, Protection, decimal,
@@ -154,14 +154,21 @@ impl Server {
         (self.channel != Channel::Clear).then_some(self.protection)
     }
 
-    /// Whether an AUTH that waits may start TLS: nothing behind it is heard before its turn.
-    pub(super) fn is_auth_waiting(&self) -> bool {
-        self.channel == Channel::Clear
-            && self.settings.tls.offered
-            && self
-                .backlog
-                .as_ref()
-                .is_some_and(|backlog| backlog.entries.iter().any(|entry| entry.is(Verb::Auth)))
+    /// Whether what comes now may stand behind the border that a waiting command is to draw: then it
+    /// is not cut into lines before that command is done.
+    pub(super) fn is_before_border(&self) -> bool {
+        match (&self.work, self.channel) {
+            (Work::Asking(Question::StartTls(_)), _) => true,
+            (Work::Asking(Question::Reinitialize), Channel::Secure { .. }) => !self.implicit,
+            (_, Channel::Clear) => {
+                let last = self
+                    .backlog
+                    .as_ref()
+                    .and_then(|backlog| backlog.entries.back());
+                self.settings.tls.offered && last.is_some_and(|entry| entry.is(Verb::Auth))
+            }
+            _ => false,
+        }
     }
 
     /// What a verb may not do in the clear (TLS-20, TLS-43).

@@ -2,6 +2,7 @@
 
 mod limits;
 mod properties;
+mod security;
 mod transcript;
 
 use super::*;
@@ -50,9 +51,11 @@ fn written(server: &mut Server) -> String {
 fn kind_outcomes(action: &Action) -> Vec<Outcome> {
     let path = || Outcome::Path(b"/x".to_vec());
     match action {
-        Action::Authenticate { .. } => vec![Outcome::LoggedIn {
-            message: String::new(),
-        }],
+        Action::Authenticate { .. } | Action::IdentifyByCertificate { .. } => {
+            vec![Outcome::LoggedIn {
+                message: String::new(),
+            }]
+        }
         Action::CurrentDirectory | Action::MakeDirectory(_) => vec![path()],
         Action::OpenPassive { .. } => vec![Outcome::Passive(([192, 0, 2, 1], 50_000).into())],
         Action::Retrieve { .. } | Action::Store { .. } | Action::List { .. } => vec![
@@ -90,8 +93,27 @@ fn kind_outcomes(action: &Action) -> Vec<Outcome> {
         | Action::CommandSeen { .. }
         | Action::Abort
         | Action::CloseData
+        | Action::StartTls
+        | Action::EndTls
         | Action::Close(_) => vec![],
         _ => vec![Outcome::Done],
+    }
+}
+
+/// Settings with a certificate.
+fn with_tls() -> Settings {
+    let mut settings = Settings::default();
+    settings.tls.offered = true;
+    settings.tls.ccc = true;
+    settings
+}
+
+/// What a driver does when the machine asks for TLS or for its end.
+fn switch(server: &mut Server, now: Instant, action: &Action) {
+    match action {
+        Action::StartTls => server.tls_started(now, false),
+        Action::EndTls => server.tls_ended(now),
+        _ => {}
     }
 }
 
@@ -103,6 +125,7 @@ fn run_kindly(server: &mut Server, now: Instant, out: &mut Vec<u8>) -> Vec<Actio
         while let Some(action) = server.poll_action() {
             rested = false;
             let outcomes = kind_outcomes(&action);
+            switch(server, now, &action);
             actions.push(action);
             for outcome in outcomes {
                 server.handle_outcome(now, outcome);

@@ -11,12 +11,14 @@ use crate::ftp::{
 /// A line that often means something.
 fn line() -> impl Strategy<Value = Vec<u8>> {
     let verb = (0..TABLE.len()).prop_map(|index| TABLE[index].name.as_bytes().to_vec());
-    const ARGUMENTS: [&[u8]; 13] = [
+    const ARGUMENTS: [&[u8]; 15] = [
         b"",
         b" f",
         b" -la x",
         b" 5",
         b" I",
+        b" TLS",
+        b" P",
         b" ALL",
         b" 192,0,2,7,4,1",
         b" |1|192.0.2.7|1025|",
@@ -68,9 +70,10 @@ fn held(server: &Server) -> usize {
 proptest! {
     /// Splitting the input at any byte changes nothing.
     #[test]
-    fn cutting_the_input_changes_nothing(bytes in lines(), cuts in vec(0_usize..600, 0..5), known: bool) {
+    fn cutting_the_input_changes_nothing(bytes in lines(), cuts in vec(0_usize..600, 0..5), known: bool, tls: bool) {
         let run = |chunks: &[&[u8]]| {
-            let (mut server, now) = if known { logged_in(Settings::default()) } else { open(Settings::default()) };
+            let settings = if tls { with_tls() } else { Settings::default() };
+            let (mut server, now) = if known { logged_in(settings) } else { open(settings) };
             for chunk in chunks {
                 server.handle_input(now, chunk);
             }
@@ -139,8 +142,8 @@ proptest! {
 
     /// CVE-2015-3306, CVE-2019-12815: without a login nothing but the closed list comes out.
     #[test]
-    fn cve_2015_3306_before_the_login_only_its_own_actions_come_out(bytes in lines()) {
-        let (mut server, now) = open(Settings::default());
+    fn cve_2015_3306_before_the_login_only_its_own_actions_come_out(bytes in lines(), tls: bool) {
+        let (mut server, now) = open(if tls { with_tls() } else { Settings::default() });
         server.handle_input(now, &bytes);
         loop {
             let mut rested = true;
@@ -149,6 +152,10 @@ proptest! {
                 let outcome = match &action {
                     Action::Authenticate { .. } => Outcome::LoginRefused(LoginRefusal::Incorrect),
                     Action::Status => Outcome::Status(Status::default()),
+                    Action::StartTls if tls => {
+                        server.tls_started(now, false);
+                        continue;
+                    }
                     Action::ClientName(_) | Action::Close(_) => continue,
                     other => return Err(TestCaseError::fail(format!("{other:?}"))),
                 };
@@ -167,10 +174,11 @@ proptest! {
     /// and at its end nothing more.
     #[test]
     fn no_turn_of_events_breaks_the_machine(
-        steps in vec((0..12_u8, lines(), 0_u64..1000), 0..40),
+        steps in vec((0..14_u8, lines(), 0_u64..1000), 0..40),
         events: bool,
+        tls: bool,
     ) {
-        let settings = Settings { line_limit: 64, max_pipelined: 8, max_unread: 256, command_events: events, ..Settings::default() };
+        let settings = Settings { line_limit: 64, max_pipelined: 8, max_unread: 256, command_events: events, ..if tls { with_tls() } else { Settings::default() } };
         let bound = settings.line_limit + settings.max_unread + settings.max_pipelined * settings.line_limit;
         let mut now = origin();
         let mut server = Server::new(Arc::new(settings), now);
@@ -190,8 +198,11 @@ proptest! {
                 8 if number < 40 => server.shut_down("bye", ShutDown::Idle),
                 8 if number < 60 => server.shut_down("bye", ShutDown::Now),
                 9 => server.handle_outcome(now, Outcome::Done),
+                10 => server.tls_started(now, number < 500),
+                11 => server.tls_ended(now),
                 _ => {
                     for action in last.drain(..) {
+                        switch(&mut server, now, &action);
                         for outcome in kind_outcomes(&action) {
                             server.handle_outcome(now, outcome);
                         }
@@ -210,8 +221,9 @@ proptest! {
 
     /// A peer that leaves always brings the session to its Close.
     #[test]
-    fn a_session_always_ends(bytes in lines(), known: bool) {
-        let (mut server, now) = if known { logged_in(Settings::default()) } else { open(Settings::default()) };
+    fn a_session_always_ends(bytes in lines(), known: bool, tls: bool) {
+        let settings = if tls { with_tls() } else { Settings::default() };
+        let (mut server, now) = if known { logged_in(settings) } else { open(settings) };
         server.handle_input(now, &bytes);
         server.handle_end_of_input();
         let actions = run_kindly(&mut server, now, &mut Vec::new());

@@ -36,6 +36,17 @@ transcripts! {
     login_timeout = "login_timeout";
     rpl_09_events_are_masked = "events";
     cve_2024_48208_names_forge_no_reply = "reply_injection";
+    tls_01_explicit = "tls_explicit";
+    tls_61_wrong_order = "tls_wrong_order";
+    tls_20_and_22_required_for_all = "tls_required";
+    tls_21_required_for_data = "tls_required_for_data";
+    tls_65_implicit = "tls_implicit";
+    tls_40_to_43_clear_command_channel = "tls_clear_command_channel";
+    tls_44_rein_ends_tls = "tls_reinitialize";
+    tls_09_certificates = "tls_certificate";
+    cve_2011_1575_what_is_sent_ahead_of_the_handshake = "tls_injection";
+    tls_12_auth_logs_out = "tls_after_login";
+    tls_23_33_and_35_refusals_of_the_session = "tls_data_connection";
 }
 
 #[test]
@@ -72,9 +83,15 @@ struct Run {
 
 fn run(text: &str) {
     let mut settings = Settings::default();
+    let mut implicit = false;
     for line in text.lines() {
         match line.strip_prefix("% ") {
             Some("anonymous") => settings.anonymous = true,
+            Some("tls") => settings.tls.offered = true,
+            Some("ccc") => settings.tls.ccc = true,
+            Some("implicit") => implicit = true,
+            Some("require data") => settings.tls.require = RequireTls::Data,
+            Some("require both") => settings.tls.require = RequireTls::Both,
             Some("events") => settings.command_events = true,
             Some(other) => {
                 if let Some(verb) = other.strip_prefix("disable ") {
@@ -86,8 +103,13 @@ fn run(text: &str) {
         }
     }
     let now = origin();
+    let new = if implicit {
+        Server::implicit
+    } else {
+        Server::new
+    };
     let mut run = Run {
-        server: Server::new(Arc::new(settings), now),
+        server: new(Arc::new(settings), now),
         now,
         batch: Vec::new(),
         unsent: Vec::new(),
@@ -129,6 +151,12 @@ impl Run {
                 written(&mut self.server);
             }
             "%" => {}
+            "~" => match rest {
+                "started" => self.server.tls_started(self.now, false),
+                "started certificate" => self.server.tls_started(self.now, true),
+                "ended" => self.server.tls_ended(self.now),
+                other => panic!("line {number}: what is {other:?}?"),
+            },
             "@" => {
                 self.now += Duration::from_secs(rest.parse().unwrap());
                 let due = self
@@ -241,6 +269,9 @@ fn action_text(action: &Action) -> String {
         Action::Authenticate { user, password } => {
             format!("Authenticate {} {}", shown(user), shown(password))
         }
+        Action::IdentifyByCertificate { user } => {
+            format!("IdentifyByCertificate {}", shown(user))
+        }
         Action::ChangeDirectory(path) => format!("ChangeDirectory {}", name(path)),
         Action::MakeDirectory(path) => format!("MakeDirectory {}", name(path)),
         Action::RenameFrom(path) => format!("RenameFrom {}", name(path)),
@@ -341,6 +372,8 @@ fn outcome(text: &str) -> Outcome {
         "LoggedIn" => Outcome::LoggedIn {
             message: rest.to_owned(),
         },
+        "PasswordNeeded" => Outcome::PasswordNeeded,
+        "LoginTlsRequired" => Outcome::LoginRefused(LoginRefusal::TlsRequired),
         "LoginIncorrect" => Outcome::LoginRefused(LoginRefusal::Incorrect),
         "Path" => Outcome::Path(bytes(rest)),
         "Number" => Outcome::Number(rest.parse().unwrap()),
@@ -390,6 +423,8 @@ fn outcome(text: &str) -> Outcome {
         }),
         "NoConnection" => Outcome::Finished(Finished::NoConnection(rest.to_owned())),
         "Broken" => Outcome::Finished(Finished::Broken(rest.to_owned())),
+        "TlsFailed" => Outcome::Finished(Finished::TlsFailed(rest.to_owned())),
+        "NotResumed" => Outcome::Finished(Finished::NotResumed),
         "Aborted" => Outcome::Finished(Finished::Aborted),
         "Failed" => Outcome::Finished(Finished::Failed(refusal())),
         other => panic!("no such outcome: {other}"),
