@@ -1,6 +1,7 @@
 //! The machine against scripted replies, and properties.
 
 mod conversation;
+mod security;
 
 use proptest::prelude::*;
 
@@ -482,6 +483,10 @@ fn any_request() -> impl Strategy<Value = Request> {
         Just(Request::Noop),
         Just(Request::Passive),
         Just(Request::Quit),
+        Just(Request::StartTls(crate::ftp::Mechanism::Tls)),
+        Just(Request::ProtectionBuffer),
+        Just(Request::Protect(crate::ftp::Protection::Private)),
+        Just(Request::EndTls),
         Just(Request::Type(Representation::Image)),
         path.clone().prop_map(Request::Size),
         (path.clone(), 0_u64..3).prop_map(|(path, offset)| Request::Retrieve { path, offset }),
@@ -502,6 +507,7 @@ fn any_reply() -> impl Strategy<Value = Vec<u8>> {
         Just(220),
         Just(226),
         Just(230),
+        Just(234),
         Just(331),
         Just(332),
         Just(350),
@@ -527,6 +533,8 @@ enum Move {
     Noise(Vec<u8>),
     Abort,
     Timeout,
+    TlsStarted,
+    TlsEnded,
 }
 
 fn any_move() -> impl Strategy<Value = Move> {
@@ -536,6 +544,8 @@ fn any_move() -> impl Strategy<Value = Move> {
         1 => proptest::collection::vec(any::<u8>(), 0..20).prop_map(Move::Noise),
         1 => Just(Move::Abort),
         1 => Just(Move::Timeout),
+        1 => Just(Move::TlsStarted),
+        1 => Just(Move::TlsEnded),
     ]
 }
 
@@ -551,6 +561,8 @@ proptest! {
                 Move::Say(bytes) | Move::Noise(bytes) => { let _ = client.handle_input(&bytes); }
                 Move::Abort => { client.abort(); }
                 Move::Timeout => client.handle_abort_timeout(),
+                Move::TlsStarted => client.tls_started(),
+                Move::TlsEnded => client.tls_ended(),
             }
             while let Some(event) = client.poll_event() {
                 match event {
@@ -583,7 +595,9 @@ proptest! {
                 let _ = client.request(request.clone());
             }
             for piece in pieces {
-                client.handle_input(piece).unwrap();
+                if client.handle_input(piece).is_err() {
+                    break;
+                }
             }
             (std::iter::from_fn(|| client.poll_event()).collect::<Vec<_>>(), sent(&mut client))
         };
