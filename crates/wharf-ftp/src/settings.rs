@@ -2,15 +2,18 @@
 
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use wharf_engine::tls::Tls;
 use wharf_proto::ftp::server::Settings as MachineSettings;
 
 use crate::Advertised;
 
 /// Settings of one FTP service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// What the machine is told.
     pub machine: Arc<MachineSettings>,
+    /// Certificates and policy of TLS; `None` where it is not offered.
+    pub tls: Option<Arc<Tls>>,
     /// Data connections.
     pub data: DataSettings,
     /// Listings.

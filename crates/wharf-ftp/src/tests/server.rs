@@ -45,6 +45,7 @@ impl Default for Plan {
         Self {
             address: Ipv4Addr::LOCALHOST.into(),
             settings: Settings {
+                tls: None,
                 machine: Arc::new(machine),
                 data: DataSettings {
                     passive_ports: 20_000..=29_999,
