@@ -128,8 +128,29 @@ pub(crate) fn no_greeting(site: &Site, limit: Duration) -> Error {
     .because(
         "D11",
         [
-            "the port may expect TLS from the first byte (ftps, often 990)",
+            "the port may expect TLS from the first byte: try ftps:// with this port",
             "a middlebox may hold the connection; for the firewall's admin: switch off FTP inspection for this host",
+        ],
+    )
+}
+
+/// D24: TLS was begun and came to no end.
+pub(crate) fn no_handshake(site: &Site, limit: Duration) -> Error {
+    Error::new(
+        Step::Tls,
+        Kind::TimedOut,
+        format!(
+            "{} port {}: the TLS handshake did not end within {} s",
+            site.host,
+            site.port,
+            limit.as_secs_f32()
+        ),
+    )
+    .because(
+        "D24",
+        [
+            "a firewall that inspects TLS, or a path with too large packets (MTU), may hold it: try from another network",
+            "the port may not speak TLS from the first byte: ftpes:// (21) begins in clear, ftps:// (990) does not",
         ],
     )
 }
@@ -148,7 +169,7 @@ pub(crate) fn not_ftp(step: Step, error: ProtocolError) -> Error {
         ),
         ProtocolError::Foreign(Foreign::Tls) => failure.because(
             "D12",
-            ["the server speaks TLS from the first byte (ftps): use its plain FTP port"],
+            ["the server speaks TLS from the first byte: use ftps://"],
         ),
         _ => failure,
     }
@@ -184,7 +205,7 @@ pub(crate) fn session_lost(step: Step, reply: Option<&Reply>) -> Error {
 }
 
 /// D27 and D21: the login was refused.
-pub(crate) fn login_refused(user: &[u8], reply: &Reply) -> Error {
+pub(crate) fn login_refused(user: &[u8], reply: &Reply, secure: bool) -> Error {
     let user = String::from_utf8_lossy(user);
     let error = Error::refused(
         Step::Login,
@@ -196,14 +217,15 @@ pub(crate) fn login_refused(user: &[u8], reply: &Reply) -> Error {
     if error.kind() == Kind::Busy {
         return error.because("D13", ["use --parallel 1 and close other sessions"]);
     }
-    if text.contains("tls")
-        || text.contains("ssl")
-        || text.contains("encrypt")
-        || reply.code.value() == 534
+    if !secure
+        && (text.contains("tls")
+            || text.contains("ssl")
+            || text.contains("encrypt")
+            || reply.code.value() == 534)
     {
         return error.because(
             "D21",
-            ["the server wants TLS, which this version does not speak yet"],
+            ["the server wants TLS: use ftpes:// and leave out --tls none"],
         );
     }
     if matches!(reply.code.value(), 332 | 532) {

@@ -17,6 +17,8 @@ pub enum Step {
     Connect,
     /// Waiting for the server's first words.
     Greeting,
+    /// TLS: the handshake, the server's certificate, protection of data.
+    Tls,
     /// USER and PASS.
     Login,
     /// A command on the control connection.
@@ -41,6 +43,7 @@ impl Step {
             Self::Resolve => "resolve",
             Self::Connect => "connect",
             Self::Greeting => "greeting",
+            Self::Tls => "tls",
             Self::Login => "login",
             Self::Command => "command",
             Self::Data => "data",
@@ -68,6 +71,10 @@ pub enum Kind {
     Protocol,
     /// The server takes no more connections now.
     Busy,
+    /// There is no TLS connection, or no protection that was asked for.
+    Tls,
+    /// The server's certificate is not accepted, or it does not accept ours.
+    Certificate,
     /// The login was refused.
     Authentication,
     /// The remote object does not exist, or this user may not know that it does.
@@ -99,6 +106,8 @@ impl Kind {
             Self::TimedOut => "timed-out",
             Self::Protocol => "protocol",
             Self::Busy => "busy",
+            Self::Tls => "tls",
+            Self::Certificate => "certificate",
             Self::Authentication => "authentication",
             Self::NotFound => "not-found",
             Self::Permission => "permission",
@@ -176,6 +185,13 @@ impl Error {
     /// It is the data connection that failed, whatever the reply's code.
     pub(crate) fn of_data(mut self) -> Self {
         self.0.kind = Kind::Data;
+        self.0.retryable = false;
+        self
+    }
+
+    /// The kind is known better than a reply's code tells.
+    pub(crate) fn of_kind(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
         self.0.retryable = false;
         self
     }

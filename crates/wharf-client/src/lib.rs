@@ -20,6 +20,7 @@ pub mod options;
 pub mod pool;
 mod retry;
 pub mod site;
+pub mod tls;
 pub mod transfer;
 pub mod tree;
 
@@ -27,9 +28,9 @@ pub mod tree;
 mod tests;
 
 pub use error::{Error, Kind, Result, Step};
-pub use observer::{Observer, Silent, Subject, TransferId};
+pub use observer::{Answer, Observer, Question, Silent, Subject, TransferId};
 pub use options::{Credentials, DataMode, Family, Options, Secret, Verify};
 pub use pool::Pool;
-pub use site::{Location, Site, UrlError};
+pub use site::{Location, Scheme, Site, UrlError};
 pub use transfer::{Transferred, Verified};
 pub use wharf_transfer::Meter;

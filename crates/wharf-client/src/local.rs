@@ -41,6 +41,15 @@ pub(crate) async fn blocking<T: Send + 'static>(
     }
 }
 
+/// As [`blocking`], for work that says itself what went wrong.
+pub(crate) async fn blocking_result<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(Error::local("work was lost", &io::Error::other(error))))
+}
+
 /// An open regular file; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Local(Arc<OwnedFd>);

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use wharf_transfer::Meter;
 
-use crate::{Error, Result, Transferred};
+use crate::{Error, Result, Transferred, tls::CertificateFacts};
 
 /// Names one transfer among those of an observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,41 @@ pub struct Subject<'a> {
     pub path: Option<&'a Path>,
 }
 
-/// Watches work go on. Every call may come from any thread and must not block.
+/// What only a person can decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Question {
+    /// Whether this server's certificate is to be trusted (TLS-52).
+    TrustCertificate {
+        /// The site, without a password.
+        site: String,
+        /// Why it was not accepted without asking.
+        reason: String,
+        /// What it says of itself.
+        certificate: CertificateFacts,
+    },
+    /// Whether the password may go over the wire in clear (TLS-50).
+    PasswordInClear {
+        /// The site, without a password.
+        site: String,
+    },
+}
+
+/// A person's decision.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// Yes, and from now on; as [`Answer::Once`] where nothing can be remembered.
+    Always,
+    /// Yes, in this run.
+    Once,
+    /// No.
+    No,
+    /// There is nobody to ask.
+    #[default]
+    Nobody,
+}
+
+/// Watches work go on. Every call may come from any thread; none but [`Observer::ask`] may block.
 pub trait Observer: Send + Sync {
     /// A transfer begins. `total` is the size when known; `done` octets were there before (resumed),
     /// `meter` counts those that come on top.
@@ -44,6 +78,11 @@ pub trait Observer: Send + Sync {
 
     /// Something worth knowing that is no failure.
     fn note(&self, _text: &str) {}
+
+    /// Asks a person. Called where it may wait for as long as that takes.
+    fn ask(&self, _question: &Question) -> Answer {
+        Answer::Nobody
+    }
 
     /// A line to (`>`) or from (`<`) the server; passwords are masked.
     fn dialogue(&self, _direction: char, _line: &str) {}

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
+use crate::tls::Tls;
+
 /// A password: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
@@ -44,6 +46,11 @@ impl Credentials {
             user: b"anonymous".to_vec(),
             password: Secret::new(*b"wharf@"),
         }
+    }
+
+    /// Whether the password is one that others must not learn.
+    pub(crate) fn are_secret(&self) -> bool {
+        !self.user.eq_ignore_ascii_case(b"anonymous") && !self.user.eq_ignore_ascii_case(b"ftp")
     }
 }
 
@@ -109,6 +116,8 @@ pub struct Options {
     pub telnet_abort: bool,
     /// Sessions at once, at least 1. Default 4.
     pub parallel: usize,
+    /// TLS.
+    pub tls: Tls,
 }
 
 impl Default for Options {
@@ -124,6 +133,7 @@ impl Default for Options {
             resume: false,
             telnet_abort: true,
             parallel: 4,
+            tls: Tls::default(),
         }
     }
 }

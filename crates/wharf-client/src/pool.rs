@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     Credentials, Error, Kind, Observer, Options, Result, Site, Step, TransferId,
-    ftp::{Session, memory::Memory, session::Context},
+    ftp::{Session, session::Context},
     retry::Retry,
 };
 
@@ -41,13 +41,7 @@ impl Pool {
         observer: Arc<dyn Observer>,
     ) -> Self {
         let parallel = options.parallel.max(1);
-        let context = Context {
-            site,
-            credentials,
-            options,
-            observer,
-            memory: Memory::default(),
-        };
+        let context = Context::new(site, credentials, options, observer);
         Self {
             inner: Arc::new(Inner {
                 context: Arc::new(context),

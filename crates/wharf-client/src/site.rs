@@ -18,7 +18,7 @@ pub enum UrlError {
     #[error("expected a URL such as ftp://host/path, got {0:?}")]
     NoScheme(String),
     /// A scheme that is not spoken.
-    #[error("{0}:// is not spoken by this version; supported is ftp://")]
+    #[error("{0}:// is not spoken by this version; supported are ftp://, ftpes:// and ftps://")]
     Scheme(String),
     /// No host.
     #[error("the URL names no host; expected ftp://host/path")]
@@ -53,9 +53,47 @@ pub enum UrlType {
     Listing,
 }
 
+/// How a server is reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    /// `ftp://`: TLS when the server offers it.
+    #[default]
+    Ftp,
+    /// `ftpes://`: AUTH TLS is required (RFC 4217).
+    Ftpes,
+    /// `ftps://`: TLS from the first byte.
+    Ftps,
+}
+
+impl Scheme {
+    /// Every scheme.
+    pub const ALL: [Self; 3] = [Self::Ftp, Self::Ftpes, Self::Ftps];
+
+    /// As a URL has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ftp => "ftp",
+            Self::Ftpes => "ftpes",
+            Self::Ftps => "ftps",
+        }
+    }
+
+    /// Its port.
+    #[must_use]
+    pub const fn port(self) -> u16 {
+        match self {
+            Self::Ftp | Self::Ftpes => FTP_PORT,
+            Self::Ftps => FTPS_PORT,
+        }
+    }
+}
+
 /// A server, and who logs in when the URL says so.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Site {
+    /// How it is reached.
+    pub scheme: Scheme,
     /// Name or address, without brackets.
     pub host: String,
     /// TCP port.
@@ -80,8 +118,11 @@ pub struct Location {
     pub kind: Option<UrlType>,
 }
 
-/// TCP port of `ftp://`.
+/// TCP port of `ftp://` and `ftpes://`.
 pub const FTP_PORT: u16 = 21;
+
+/// TCP port of `ftps://`.
+pub const FTPS_PORT: u16 = 990;
 
 impl Location {
     /// Reads a URL.
@@ -92,9 +133,10 @@ impl Location {
         let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| UrlError::NoScheme(redacted(url)))?;
-        if !scheme.eq_ignore_ascii_case("ftp") {
-            return Err(UrlError::Scheme(scheme.to_ascii_lowercase()));
-        }
+        let scheme = Scheme::ALL
+            .into_iter()
+            .find(|known| scheme.eq_ignore_ascii_case(known.name()))
+            .ok_or_else(|| UrlError::Scheme(scheme.to_ascii_lowercase()))?;
         let (authority, path) = match rest.find(['/', '?', '#']) {
             Some(at) => rest.split_at(at),
             None => (rest, ""),
@@ -112,8 +154,9 @@ impl Location {
         };
         let (host, port) = host_and_port(host_port)?;
         let site = Site {
+            scheme,
             host,
-            port,
+            port: port.unwrap_or_else(|| scheme.port()),
             user: user.filter(|user| !user.is_empty()),
             password,
         };
@@ -194,7 +237,7 @@ impl fmt::Display for Location {
 
 impl fmt::Display for Site {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("ftp://")?;
+        write!(formatter, "{}://", self.scheme.name())?;
         if let Some(user) = &self.user {
             encode(user, formatter)?;
             formatter.write_str(if self.password.is_some() {
@@ -208,7 +251,7 @@ impl fmt::Display for Site {
         } else {
             formatter.write_str(&self.host)?;
         }
-        if self.port != FTP_PORT {
+        if self.port != self.scheme.port() {
             write!(formatter, ":{}", self.port)?;
         }
         Ok(())
@@ -227,7 +270,7 @@ fn redacted(text: &str) -> String {
         .map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"))
 }
 
-fn host_and_port(text: &str) -> Result<(String, u16), UrlError> {
+fn host_and_port(text: &str) -> Result<(String, Option<u16>), UrlError> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, behind) = rest
@@ -261,9 +304,9 @@ fn host_and_port(text: &str) -> Result<(String, u16), UrlError> {
         return Err(UrlError::Host(host));
     }
     let port = match port {
-        None | Some("") => FTP_PORT,
+        None | Some("") => None,
         Some(digits) => match digits.parse() {
-            Ok(port) if port > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => port,
+            Ok(port) if port > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Some(port),
             _ => return Err(UrlError::Port(digits.to_owned())),
         },
     };
@@ -424,6 +467,8 @@ mod tests {
             "ftp://[::1]:21/x",
             "ftp://u@h/%2Fetc/a%2Fb;type=d",
             "ftp://h//etc",
+            "ftpes://u@h/x",
+            "ftps://[::1]:2121/x",
         ] {
             let location = parse(url);
             assert_eq!(parse(&location.to_string()), location, "{url}");
@@ -442,6 +487,25 @@ mod tests {
         ] {
             assert_eq!(Location::parse(url), Err(UrlError::Forbidden), "{url}");
         }
+    }
+
+    /// TLS-50: nobody's `ftps://` means explicit TLS on port 21.
+    #[test]
+    fn scheme_says_how_tls_begins_and_on_which_port() {
+        let site = |url| {
+            let site = parse(url).site;
+            (site.scheme, site.port, site.to_string())
+        };
+        assert_eq!(site("ftpes://h/"), (Scheme::Ftpes, 21, "ftpes://h".into()));
+        assert_eq!(site("FTPS://h/"), (Scheme::Ftps, 990, "ftps://h".into()));
+        assert_eq!(
+            site("ftps://h:21/"),
+            (Scheme::Ftps, 21, "ftps://h:21".into())
+        );
+        assert_eq!(
+            site("ftp://h:990/"),
+            (Scheme::Ftp, 990, "ftp://h:990".into())
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::{
     Session,
     connect::{self, connect_data},
     memory::Works,
+    security,
 };
 use crate::{DataMode, Error, Kind, Result, Step, diagnosis};
 
@@ -48,6 +49,8 @@ pub(crate) struct Running {
     /// The size that the 150 named.
     pub(crate) announced: Option<u64>,
     ended: Option<Reply>,
+    /// Whether it resumed the TLS session of the control connection; `None` without TLS.
+    resumed: Option<bool>,
 }
 
 /// A data connection that is there, or will be made by the server.
@@ -59,21 +62,37 @@ enum Path {
 impl Session {
     /// Begins a transfer: data connection, command, first reply.
     pub(crate) async fn begin(&mut self, request: Request, what: &str) -> Result<Running> {
+        self.may_move_data()?;
         let path = self.data_path().await?;
         let ticket = self.queue(request)?;
-        match path {
+        let (stream, announced, ended) = match path {
             Path::Open(stream) => {
                 let (announced, ended) = self.first_reply(ticket, what).await?;
-                let stream = plain(stream)?;
-                Ok(Running {
-                    ticket,
-                    stream,
-                    announced,
-                    ended,
-                })
+                (stream, announced, ended)
             }
-            Path::Awaited(listener) => self.begin_active(&listener, ticket, what).await,
-        }
+            Path::Awaited(listener) => self.begin_active(&listener, ticket, what).await?,
+        };
+        let mut stream = plain(stream)?;
+        let resumed = match self.secure_data(&mut stream).await {
+            Ok(resumed) => resumed,
+            Err(failed) => {
+                stream.reset();
+                let ended = Ended {
+                    ticket,
+                    ended,
+                    resumed: None,
+                };
+                let last_words = async |session: &mut Self| session.end(ended, what).await;
+                return Err(self.data_not_secured(failed, last_words).await);
+            }
+        };
+        Ok(Running {
+            ticket,
+            stream,
+            announced,
+            ended,
+            resumed,
+        })
     }
 
     /// The final reply, after the data connection has ended. An error when it is not 2yz.
@@ -92,12 +111,15 @@ impl Session {
             return Ok(());
         }
         let error = Error::refused(Step::Transfer, "the transfer", what, &reply);
+        let error = self.with_data_cause(error, &reply, ticket.resumed);
         // 426 and 451 in the middle: the next attempt goes on where this one broke.
-        Err(if matches!(reply.code.value(), 425 | 426 | 451) {
-            error.retryable()
-        } else {
-            error
-        })
+        Err(
+            if error.cause().is_none() && matches!(reply.code.value(), 425 | 426 | 451) {
+                error.retryable()
+            } else {
+                error
+            },
+        )
     }
 
     /// Breaks a download off so that the session can be used again; if that fails the session is
@@ -333,7 +355,8 @@ impl Session {
                     if reply.code.class() == Class::Completion {
                         return Ok((None, Some(reply)));
                     }
-                    return Err(Error::refused(Step::Transfer, verb, what, &reply));
+                    let error = Error::refused(Step::Transfer, verb, what, &reply);
+                    return Err(self.with_data_cause(error, &reply, None));
                 }
                 _ => {}
             }
@@ -345,7 +368,7 @@ impl Session {
         listener: &TcpListener,
         ticket: Ticket,
         what: &str,
-    ) -> Result<Running> {
+    ) -> Result<(TcpStream, Option<u64>, Option<Reply>)> {
         let limit = self.options().connect_timeout;
         let own = self.own;
         let peer = self.peer.ip();
@@ -388,12 +411,7 @@ impl Session {
             Some(told) => told,
             None => self.first_reply(ticket, what).await?,
         };
-        Ok(Running {
-            ticket,
-            stream: plain(stream)?,
-            announced,
-            ended,
-        })
+        Ok((stream, announced, ended))
     }
 }
 
@@ -406,6 +424,7 @@ enum Extended {
 pub(crate) struct Ended {
     ticket: Ticket,
     ended: Option<Reply>,
+    resumed: Option<bool>,
 }
 
 impl Running {
@@ -415,15 +434,20 @@ impl Running {
     }
 
     /// Closes the data connection in order: what was written is delivered.
-    pub(crate) fn finish(self) -> Ended {
+    pub(crate) async fn finish(self) -> Ended {
         let Self {
             ticket,
             stream,
             ended,
+            resumed,
             ..
         } = self;
-        stream.finish();
-        Ended { ticket, ended }
+        security::part(stream).await;
+        Ended {
+            ticket,
+            ended,
+            resumed,
+        }
     }
 }
 

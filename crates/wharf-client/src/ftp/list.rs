@@ -10,7 +10,7 @@ use wharf_proto::ftp::{
     },
     reply::Class,
 };
-use wharf_transfer::buffer;
+use wharf_transfer::{buffer, tls::Truncated};
 
 use super::{Session, memory::Works};
 use crate::{Error, Kind, Result, Step};
@@ -53,6 +53,7 @@ impl Session {
         let mut running = self.begin(request, what).await?;
         let mut parser = ListingParser::new(format, now(), Limits::default());
         let mut entries = Vec::new();
+        let mut truncated = false;
         let limit = self.options().idle_timeout;
         let mut piece = buffer::borrow();
         piece.resize(buffer::BUFFER_SIZE, 0);
@@ -63,11 +64,16 @@ impl Session {
                     parser.handle_input(piece.get(..count).unwrap_or_default());
                     entries.extend(std::iter::from_fn(|| parser.poll_entry()));
                 }
+                // A listing has no size; the 226 that must follow decides (D48).
+                Err(error) if Truncated::is(&error) => {
+                    truncated = true;
+                    break Ok(());
+                }
                 Err(error) => break Err(error),
             }
         };
         buffer::give_back(piece);
-        let ended = running.finish();
+        let ended = running.finish().await;
         self.end(ended, what).await?;
         read.map_err(|error| {
             Error::new(
@@ -79,6 +85,9 @@ impl Session {
         })?;
         parser.handle_end();
         entries.extend(std::iter::from_fn(|| parser.poll_entry()));
+        if truncated {
+            self.note("the server ended the listing without close_notify; only its word says that it is whole");
+        }
         if parser.not_understood() > 0 {
             self.note(&format!(
                 "{} line(s) of the listing were not understood",

@@ -23,6 +23,10 @@ pub(crate) struct Knowledge {
     /// Any passive connection.
     pub(crate) passive: Works,
     pub(crate) facts_list: Works,
+    /// A person permitted it: the server offers no TLS.
+    pub(crate) password_in_clear: bool,
+    /// The server wants TLS sessions resumed and sends too few tickets of TLS 1.3 (D47).
+    pub(crate) tickets_run_dry: bool,
     /// The way to set a time that was not refused, once found; `No` when none works.
     pub(crate) set_time: Works,
 }

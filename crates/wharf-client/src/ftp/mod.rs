@@ -9,6 +9,7 @@ mod directory;
 mod hash;
 mod list;
 pub(crate) mod memory;
+mod security;
 pub(crate) mod session;
 
 pub(crate) use data::Running;

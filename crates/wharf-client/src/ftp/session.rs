@@ -2,20 +2,25 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, Interest},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::Interest, sync::OnceCell, time::timeout};
 use wharf_proto::ftp::{
     client::{Capabilities, Client, Event, Request, Settings, Ticket, Transmit},
     reply::{Class, Reply},
     server::Representation,
 };
 
-use super::{connect, memory::Memory};
+use wharf_transfer::DataStream;
+
+use super::{
+    connect,
+    memory::Memory,
+    security::{Begun, DataProtection},
+};
 use crate::{
-    Credentials, Error, Kind, Observer, Options, Result, Site, Step, diagnosis, error::shown,
+    Credentials, Error, Kind, Observer, Options, Result, Site, Step, diagnosis,
+    error::shown,
+    local::blocking_result,
+    tls::{self, Material, Mode, SessionTls, Trust, Version},
 };
 
 /// Octets read from the control connection at once.
@@ -28,11 +33,45 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) memory: Memory,
+    pub(crate) trust: Trust,
+    /// Held while a person is asked: sessions of one site do not ask side by side.
+    pub(crate) asking: tokio::sync::Mutex<()>,
+    material: OnceCell<Arc<Material>>,
+}
+
+impl Context {
+    pub(crate) fn new(
+        site: Site,
+        credentials: Credentials,
+        options: Options,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        Self {
+            trust: Trust::new(&site, options.tls.trust_store.clone()),
+            site,
+            credentials,
+            options,
+            observer,
+            memory: Memory::default(),
+            asking: tokio::sync::Mutex::default(),
+            material: OnceCell::new(),
+        }
+    }
+
+    /// What TLS needs from files; read when the first handshake begins.
+    pub(super) async fn material(&self) -> Result<Arc<Material>> {
+        let load = || async {
+            let settings = self.options.tls.clone();
+            let loaded = blocking_result(move || Material::load(&settings)).await?;
+            Ok(Arc::new(loaded))
+        };
+        self.material.get_or_try_init(load).await.cloned()
+    }
 }
 
 /// A session: logged in, in binary type.
 pub(crate) struct Session {
-    pub(super) stream: TcpStream,
+    pub(super) stream: DataStream,
     pub(super) machine: Client,
     input: Vec<u8>,
     pub(super) context: Arc<Context>,
@@ -45,12 +84,30 @@ pub(crate) struct Session {
     pub(super) home: Option<Vec<u8>>,
     representation: Option<Representation>,
     pub(super) hash_chosen: bool,
+    pub(super) tls: Option<SessionTls>,
+    /// Of TLS, when there is any.
+    pub(super) version: Version,
+    pub(super) protection: DataProtection,
     broken: bool,
 }
 
 impl Session {
-    /// Connects and logs in.
+    /// Connects, begins TLS as far as wanted, and logs in.
     pub(crate) async fn open(context: &Arc<Context>) -> Result<Self> {
+        loop {
+            let mut session = Self::connect(context).await?;
+            // A person agrees to a certificate at most once, as it is trusted from then on.
+            if Box::pin(session.begin_session()).await? == Begun::AnotherConnection {
+                continue;
+            }
+            session.log_in().await?;
+            session.finish_security().await?;
+            session.learn_capabilities().await?;
+            return Ok(session);
+        }
+    }
+
+    async fn connect(context: &Arc<Context>) -> Result<Self> {
         let stream = connect::connect(&context.site, &context.options).await?;
         let addresses = stream
             .local_addr()
@@ -58,12 +115,16 @@ impl Session {
         let (own, peer) = addresses.map_err(|error| connect::broken(Step::Connect, &error))?;
         // Commands are small and waited for.
         let _ = stream.set_nodelay(true);
-        let mut session = Self {
-            stream,
-            machine: Client::new(Settings {
-                telnet_abort: context.options.telnet_abort,
-                ..Settings::default()
-            }),
+        let settings = Settings {
+            telnet_abort: context.options.telnet_abort,
+            ..Settings::default()
+        };
+        Ok(Self {
+            stream: DataStream::from_registered(stream),
+            machine: match context.options.tls.mode {
+                Mode::Implicit => Client::implicit(settings),
+                Mode::Plain | Mode::Auto | Mode::Explicit => Client::new(settings),
+            },
             input: vec![0; INPUT],
             context: Arc::clone(context),
             capabilities: Capabilities::default(),
@@ -73,12 +134,11 @@ impl Session {
             home: None,
             representation: None,
             hash_chosen: false,
+            tls: None,
+            version: Version::default(),
+            protection: DataProtection::Clear,
             broken: false,
-        };
-        session.greet().await?;
-        session.log_in().await?;
-        session.learn_capabilities().await?;
-        Ok(session)
+        })
     }
 
     /// Whether another piece of work may use it.
@@ -94,7 +154,7 @@ impl Session {
         self.context.observer.note(text);
     }
 
-    async fn greet(&mut self) -> Result<()> {
+    pub(super) async fn greet(&mut self) -> Result<()> {
         let limit = self.options().idle_timeout;
         loop {
             match self.event(Step::Greeting, limit).await {
@@ -126,7 +186,8 @@ impl Session {
         if reply.code.class() == Class::Completion {
             Ok(())
         } else {
-            Err(diagnosis::login_refused(&user, &reply))
+            let secure = self.machine.is_secure();
+            Err(diagnosis::login_refused(&user, &reply, secure))
         }
     }
 
@@ -170,7 +231,13 @@ impl Session {
     /// Says goodbye; the answer is not waited for.
     pub(crate) async fn close(mut self) {
         if self.machine.request(Request::Quit).is_ok() {
-            let _ = timeout(Duration::from_secs(1), self.flush(Step::Command)).await;
+            let goodbye = async {
+                self.flush(Step::Command).await?;
+                // TLS-11; a server that has closed already is not told.
+                self.stream.end().await.unwrap_or_default();
+                Ok::<(), Error>(())
+            };
+            let _ = timeout(Duration::from_secs(1), goodbye).await;
         }
     }
 
@@ -261,10 +328,26 @@ impl Session {
                 }
                 Ok(Err(error)) => {
                     self.broken = true;
-                    return Err(connect::broken(step, &error));
+                    return Err(self.broke(step, &error));
                 }
             }
         }
+    }
+
+    fn broke(&self, step: Step, error: &std::io::Error) -> Error {
+        let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+        let Some(cause) = cause else {
+            return connect::broken(step, error);
+        };
+        // In TLS 1.3 a server refuses the client's certificate when the handshake is over for us.
+        let minimum = self.options().tls.minimum;
+        tls::handshake_failed(
+            &self.context.site,
+            cause,
+            None,
+            &self.context.trust,
+            minimum,
+        )
     }
 
     pub(super) async fn flush(&mut self, step: Step) -> Result<()> {
@@ -284,9 +367,9 @@ impl Session {
         if !transmit.urgent {
             return self.stream.write_all(&transmit.bytes).await;
         }
-        let socket = &self.stream;
-        let sent = socket
-            .async_io(Interest::WRITABLE, || {
+        let sent = self
+            .stream
+            .when(Interest::WRITABLE, |socket| {
                 let flags = rustix::net::SendFlags::OOB | rustix::net::SendFlags::NOSIGNAL;
                 Ok(rustix::net::send(socket, &transmit.bytes, flags)?)
             })

@@ -9,15 +9,15 @@ use wharf_proto::ftp::{
     listing::parse::{Entry, Kind as EntryKind, Precision},
     server::Representation,
 };
-use wharf_transfer::{Algorithm, Flow, Meter, Target, Transform, guard_against_stall};
+use wharf_transfer::{Algorithm, Flow, Target, Transform, guard_against_stall};
 
 use super::{
-    LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error,
+    Course, LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error,
     part::{Known, Part},
     partial,
 };
 use crate::{
-    Error, Kind, Location, Pool, Result, Step, Subject, Verify,
+    Error, Kind, Location, Pool, Result, Step, Verify,
     ftp::{Running, Session, read_within},
     local::{Facts, Local, blocking, facts},
     site::UrlType,
@@ -39,51 +39,24 @@ pub struct Download {
 /// # Errors
 /// [`Error`]; the part file stays for the next run unless it is proved worthless.
 pub async fn get(pool: &Pool, download: &Download) -> Result<Transferred> {
-    let id = pool.next_transfer();
-    let meter = Arc::new(Meter::new());
-    let mut work = Work {
-        pool,
-        download,
-        meter,
-        id,
-        resume: pool.options().resume,
-        told: false,
-    };
-    let mut retry = pool.retry();
-    let result = loop {
-        match work.attempt().await {
-            Ok(done) => break Ok(done),
-            Err(error) => {
-                work.resume = !error.starts_over();
-                if let Err(error) = retry.after(error).await {
-                    break Err(error);
-                }
-            }
+    let course = Course::new(pool, &download.source, &download.target);
+    let mut work = Work { course, download };
+    loop {
+        let attempt = work.attempt().await;
+        if let Some(result) = work.course.ended(attempt).await {
+            return result;
         }
-    };
-    pool.observer().finished(
-        id,
-        Subject {
-            url: &download.source.to_string(),
-            path: Some(&download.target),
-        },
-        &result,
-    );
-    result
+    }
 }
 
 struct Work<'a> {
-    pool: &'a Pool,
+    course: Course<'a>,
     download: &'a Download,
-    meter: Arc<Meter>,
-    id: crate::TransferId,
-    resume: bool,
-    told: bool,
 }
 
 impl Work<'_> {
     async fn attempt(&mut self) -> Result<Transferred> {
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.course.pool.lease().await?;
         let session = lease.session()?;
         let source = &self.download.source;
         let name = source
@@ -102,7 +75,7 @@ impl Work<'_> {
         }
         session.represent(Representation::Image).await?;
         let known = self.look(session, &name).await?;
-        if self.resume
+        if self.course.resume
             && let Some(done) = self.already_there(session, &name, known).await?
         {
             return Ok(done);
@@ -190,7 +163,7 @@ impl Work<'_> {
         known: Known,
         part: &Part,
     ) -> Result<Transferred> {
-        let held = if self.resume {
+        let held = if self.course.resume {
             part.proved(known).await?
         } else {
             0
@@ -234,13 +207,13 @@ impl Work<'_> {
                 .starting_over());
         }
         part.keep(held, known).await?;
-        self.tell_started(known.size, held);
+        self.course.tell_started(known.size, held);
         let total = self
             .receive(session, running, part, held, known, &what)
             .await?;
         if let Some(size) = known
             .size
-            .filter(|_| self.pool.options().verify != Verify::None)
+            .filter(|_| self.course.pool.options().verify != Verify::None)
             && total != size
         {
             return Err(partial(&what, total, size));
@@ -254,20 +227,6 @@ impl Work<'_> {
         })
     }
 
-    fn tell_started(&mut self, total: Option<u64>, held: u64) {
-        if !self.told {
-            self.told = true;
-            let url = self.download.source.to_string();
-            let subject = Subject {
-                url: &url,
-                path: Some(&self.download.target),
-            };
-            self.pool
-                .observer()
-                .started(self.id, subject, total, held, &self.meter);
-        }
-    }
-
     async fn overlap_agrees(
         &self,
         running: &mut Running,
@@ -275,7 +234,7 @@ impl Work<'_> {
         start: u64,
         overlap: u64,
     ) -> Result<bool> {
-        let limit = self.pool.options().idle_timeout;
+        let limit = self.course.pool.options().idle_timeout;
         let length = usize::try_from(overlap).unwrap_or(usize::MAX);
         let ours = part.read(start, length).await?;
         let mut theirs = vec![0; length];
@@ -312,12 +271,16 @@ impl Work<'_> {
             limit,
         };
         let flow = Flow {
-            meter: &self.meter,
+            meter: &self.course.meter,
             throttles: &[],
         };
-        let idle = self.pool.options().idle_timeout;
+        // TLS-36, D48: a server that never says close_notify is borne where the size tells the same.
+        if known.size.is_some() && self.course.pool.options().verify != Verify::None {
+            running.stream.tolerate_truncation();
+        }
+        let idle = self.course.pool.options().idle_timeout;
         let moved = guard_against_stall(
-            &self.meter,
+            &self.course.meter,
             idle,
             wharf_transfer::receive(&target, &mut running.stream, flow, None),
         )
@@ -326,7 +289,7 @@ impl Work<'_> {
             Ok(moved) => moved,
             Err(error @ wharf_transfer::Error::Stream(_)) => {
                 // The server's own words on the break are worth more than "reset by peer".
-                let ended = running.finish();
+                let ended = running.finish().await;
                 let told = timeout(LAST_WORDS, session.end(ended, what)).await;
                 return Err(match told {
                     Ok(Err(refusal)) => refusal,
@@ -339,7 +302,7 @@ impl Work<'_> {
             }
         };
         let whole = known.size == Some(held + moved);
-        match session.end(running.finish(), what).await {
+        match session.end(running.finish().await, what).await {
             // D53: everything is here; only the word is missing.
             Err(error)
                 if whole
@@ -362,7 +325,7 @@ impl Work<'_> {
         total: u64,
         known: Known,
     ) -> Result<Verified> {
-        let checked = match self.pool.options().verify {
+        let checked = match self.course.pool.options().verify {
             Verify::None => return Ok(Verified::Closed),
             Verify::Size => None,
             Verify::Auto | Verify::Hash if session.is_usable() => {
@@ -370,7 +333,7 @@ impl Work<'_> {
                     // The file is here and its size agrees: a session that ends now is no failure.
                     Err(error)
                         if error.kind() != Kind::Differs
-                            && self.pool.options().verify == Verify::Auto =>
+                            && self.course.pool.options().verify == Verify::Auto =>
                     {
                         None
                     }
@@ -381,7 +344,7 @@ impl Work<'_> {
         };
         match checked {
             Some(verified @ Verified::Hash(_)) => Ok(verified),
-            _ if self.pool.options().verify == Verify::Hash => Err(Error::new(
+            _ if self.course.pool.options().verify == Verify::Hash => Err(Error::new(
                 Step::Verify,
                 Kind::Differs,
                 format!(
@@ -403,8 +366,10 @@ impl Work<'_> {
         file: &Local,
         size: u64,
     ) -> Result<Verified> {
-        if matches!(self.pool.options().verify, Verify::None | Verify::Size)
-            || session.offered_hash().is_none()
+        if matches!(
+            self.course.pool.options().verify,
+            Verify::None | Verify::Size
+        ) || session.offered_hash().is_none()
         {
             return Ok(Verified::Size);
         }
@@ -446,23 +411,23 @@ impl Work<'_> {
                 &what,
             )
             .await?;
-        self.tell_started(None, 0);
+        self.course.tell_started(None, 0);
         let target = Target {
             file: Arc::new(part.file.clone()),
             offset: 0,
             limit: u64::MAX / 2,
         };
         let flow = Flow {
-            meter: &self.meter,
+            meter: &self.course.meter,
             throttles: &[],
         };
-        let idle = self.pool.options().idle_timeout;
+        let idle = self.course.pool.options().idle_timeout;
         let mut text = FromWire::default();
         let receive = wharf_transfer::receive(&target, &mut running.stream, flow, Some(&mut text));
-        guard_against_stall(&self.meter, idle, receive)
+        guard_against_stall(&self.course.meter, idle, receive)
             .await
             .map_err(flow_error)?;
-        session.end(running.finish(), &what).await?;
+        session.end(running.finish().await, &what).await?;
         let size = part
             .file
             .size()

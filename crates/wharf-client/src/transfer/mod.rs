@@ -10,13 +10,15 @@ mod get;
 mod part;
 mod put;
 
-use wharf_transfer::{Algorithm, Error as FlowError};
+use std::{path::Path, sync::Arc};
+
+use wharf_transfer::{Algorithm, Error as FlowError, Meter, tls::Truncated};
 
 pub use cat::cat;
 pub use get::{Download, get};
 pub use put::{Upload, put};
 
-use crate::{Error, Kind, Step};
+use crate::{Error, Kind, Location, Pool, Result, Step, Subject, TransferId, retry::Retry};
 
 /// Octets that are fetched again and compared before a resumed transfer goes on.
 pub const OVERLAP: u64 = 64 * 1024;
@@ -62,6 +64,68 @@ pub struct Transferred {
     pub verified: Verified,
 }
 
+/// One file's transfer, attempt by attempt.
+struct Course<'a> {
+    pool: &'a Pool,
+    meter: Arc<Meter>,
+    id: TransferId,
+    url: String,
+    path: &'a Path,
+    /// What is there may be gone on from.
+    resume: bool,
+    told: bool,
+    retry: Retry,
+}
+
+impl<'a> Course<'a> {
+    fn new(pool: &'a Pool, remote: &Location, path: &'a Path) -> Self {
+        Self {
+            pool,
+            meter: Arc::new(Meter::new()),
+            id: pool.next_transfer(),
+            url: remote.to_string(),
+            path,
+            resume: pool.options().resume,
+            told: false,
+            retry: pool.retry(),
+        }
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        Subject {
+            url: &self.url,
+            path: Some(self.path),
+        }
+    }
+
+    /// The first attempt that comes so far tells the observer.
+    fn tell_started(&mut self, total: Option<u64>, held: u64) {
+        if !self.told {
+            self.told = true;
+            let observer = self.pool.observer();
+            observer.started(self.id, self.subject(), total, held, &self.meter);
+        }
+    }
+
+    /// After an attempt: what the transfer ends with, which the observer hears; or nothing, when it is
+    /// time for the next attempt.
+    async fn ended(&mut self, attempt: Result<Transferred>) -> Option<Result<Transferred>> {
+        let result = match attempt {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                self.resume = !error.starts_over();
+                match self.retry.after(error).await {
+                    Ok(()) => return None,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let observer = self.pool.observer();
+        observer.finished(self.id, self.subject(), &result);
+        Some(result)
+    }
+}
+
 /// A flow's error in the client's terms.
 fn flow_error(error: FlowError) -> Error {
     match error {
@@ -91,6 +155,15 @@ fn flow_error(error: FlowError) -> Error {
             "the remote file grew while it was fetched",
         )
         .retryable(),
+        FlowError::Stream(error) if Truncated::is(&error) => Error::new(
+            Step::Transfer,
+            Kind::Partial,
+            "the server ended TLS without close_notify and tells no size: nobody knows whether all has come",
+        )
+        .because(
+            "D48",
+            ["for the server's admin: update the server; one that offers SIZE can be checked by it"],
+        ),
         other => Error::new(Step::Transfer, Kind::Data, other.to_string()).retryable(),
     }
 }

@@ -4,11 +4,11 @@ use std::{path::PathBuf, sync::Arc};
 
 use tokio::time::timeout;
 use wharf_proto::ftp::{Pathname, client::Request, server::Representation};
-use wharf_transfer::{Flow, Meter, Source, guard_against_stall};
+use wharf_transfer::{Flow, Source, guard_against_stall};
 
-use super::{LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error, get::hash};
+use super::{Course, LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error, get::hash};
 use crate::{
-    Error, Kind, Location, Pool, Result, Step, Subject, Verify,
+    Error, Kind, Location, Pool, Result, Step, Verify,
     ftp::{Running, Session, read_within},
     local::{Facts, Local, blocking, facts},
     site::UrlType,
@@ -29,46 +29,19 @@ pub struct Upload {
 /// # Errors
 /// [`Error`].
 pub async fn put(pool: &Pool, upload: &Upload) -> Result<Transferred> {
-    let id = pool.next_transfer();
-    let meter = Arc::new(Meter::new());
-    let mut work = Work {
-        pool,
-        upload,
-        meter,
-        id,
-        resume: pool.options().resume,
-        told: false,
-    };
-    let mut retry = pool.retry();
-    let result = loop {
-        match work.attempt().await {
-            Ok(done) => break Ok(done),
-            Err(error) => {
-                work.resume = !error.starts_over();
-                if let Err(error) = retry.after(error).await {
-                    break Err(error);
-                }
-            }
+    let course = Course::new(pool, &upload.target, &upload.source);
+    let mut work = Work { course, upload };
+    loop {
+        let attempt = work.attempt().await;
+        if let Some(result) = work.course.ended(attempt).await {
+            return result;
         }
-    };
-    pool.observer().finished(
-        id,
-        Subject {
-            url: &upload.target.to_string(),
-            path: Some(&upload.source),
-        },
-        &result,
-    );
-    result
+    }
 }
 
 struct Work<'a> {
-    pool: &'a Pool,
+    course: Course<'a>,
     upload: &'a Upload,
-    meter: Arc<Meter>,
-    id: crate::TransferId,
-    resume: bool,
-    told: bool,
 }
 
 impl Work<'_> {
@@ -98,27 +71,17 @@ impl Work<'_> {
                 "uploads are binary; leave out ;type=a",
             ));
         }
-        let mut lease = self.pool.lease().await?;
+        let mut lease = self.course.pool.lease().await?;
         let session = lease.session()?;
         session.go_to(target.parents()).await?;
         session.represent(Representation::Image).await?;
-        let held = if self.resume {
+        let held = if self.course.resume {
             self.proved(session, &name, &file, size).await?
         } else {
             0
         };
-        if !self.told {
-            self.told = true;
-            let url = target.to_string();
-            let subject = Subject {
-                url: &url,
-                path: Some(&self.upload.source),
-            };
-            self.pool
-                .observer()
-                .started(self.id, subject, Some(size), held, &self.meter);
-        }
-        if held < size || size == 0 || !self.resume {
+        self.course.tell_started(Some(size), held);
+        if held < size || size == 0 || !self.course.resume {
             self.send(session, &name, &file, held, size).await?;
         }
         let verified = self.verify(session, &name, &file, size).await?;
@@ -163,7 +126,7 @@ impl Work<'_> {
             Err(error) => return Err(error),
         };
         let theirs = self.read_all(&mut running, length).await?;
-        session.end(running.finish(), &what).await?;
+        session.end(running.finish().await, &what).await?;
         let copy = file.clone();
         let ours = blocking("cannot read the local file", move || {
             copy.read_exact_at(start, length)
@@ -173,7 +136,7 @@ impl Work<'_> {
     }
 
     async fn read_all(&self, running: &mut Running, length: usize) -> Result<Vec<u8>> {
-        let limit = self.pool.options().idle_timeout;
+        let limit = self.course.pool.options().idle_timeout;
         // One more than expected shows a file that is longer than SIZE said.
         let mut bytes = vec![0; length + 1];
         let mut filled = 0;
@@ -225,16 +188,16 @@ impl Work<'_> {
             length: size - held,
         };
         let flow = Flow {
-            meter: &self.meter,
+            meter: &self.course.meter,
             throttles: &[],
         };
-        let idle = self.pool.options().idle_timeout;
+        let idle = self.course.pool.options().idle_timeout;
         let sending = wharf_transfer::send(&source, &mut running.stream, flow, None);
-        match guard_against_stall(&self.meter, idle, sending).await {
-            Ok(_) => session.end(running.finish(), &what).await,
+        match guard_against_stall(&self.course.meter, idle, sending).await {
+            Ok(_) => session.end(running.finish().await, &what).await,
             Err(error @ wharf_transfer::Error::Stream(_)) => {
                 // Why the server closed stands in its reply: full, quota, too large.
-                let ended = running.finish();
+                let ended = running.finish().await;
                 let told = timeout(LAST_WORDS, session.end(ended, &what)).await;
                 Err(match told {
                     Ok(Err(refusal)) => refusal,
@@ -257,7 +220,7 @@ impl Work<'_> {
         file: &Local,
         size: u64,
     ) -> Result<Verified> {
-        let choice = self.pool.options().verify;
+        let choice = self.course.pool.options().verify;
         if choice == Verify::None {
             return Ok(Verified::Closed);
         }

@@ -2,19 +2,18 @@
 //! order. A password never comes from the command line's options, where every process could see it.
 #![expect(
     clippy::disallowed_methods,
-    reason = "passwords are read where the person put them: files and the terminal"
+    reason = "passwords are read where the person put them"
 )]
 
 use std::{
-    io::{self, BufRead, BufReader, Write},
+    io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
-use rustix::termios::{LocalModes, OptionalActions, isatty, tcgetattr, tcsetattr};
 use wharf_client::{Credentials, Secret, Site, netrc};
 
-use super::{Shared, shown};
+use super::{Shared, shown, terminal::Terminal};
 use crate::{cli::environment, exit::Failure};
 
 /// Finds the login for a site.
@@ -65,7 +64,7 @@ pub(super) fn find(shared: &Shared, site: &Site) -> Result<Credentials, Failure>
                     })
                 }
                 Some(user) => {
-                    let password = ask(&user, site)?;
+                    let password = ask(shared, &user, site)?;
                     Ok(Credentials {
                         user,
                         password: Secret::new(password),
@@ -119,30 +118,17 @@ fn first_line(path: &Path) -> Result<String, Failure> {
 }
 
 /// Asks at the terminal, without echo.
-fn ask(user: &[u8], site: &Site) -> Result<String, Failure> {
+fn ask(shared: &Shared, user: &[u8], site: &Site) -> Result<String, Failure> {
     let user = shown(user);
-    let no_terminal = || {
-        Failure::usage(format!(
-            "no password for {user}: use WHARF_PASSWORD, --password-file or .netrc (there is no terminal to ask at)"
-        ))
+    let terminal = if shared.security.batch {
+        None
+    } else {
+        Terminal::open()
     };
-    let mut terminal = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/tty")
-        .map_err(|_| no_terminal())?;
-    if !isatty(&terminal) {
-        return Err(no_terminal());
-    }
-    write!(terminal, "Password of {user} at {}: ", site.host)?;
-    let before = tcgetattr(&terminal).map_err(io::Error::from)?;
-    let mut silent = before.clone();
-    silent.local_modes.remove(LocalModes::ECHO);
-    tcsetattr(&terminal, OptionalActions::Flush, &silent).map_err(io::Error::from)?;
-    let mut line = String::new();
-    let read = BufReader::new(&terminal).read_line(&mut line);
-    tcsetattr(&terminal, OptionalActions::Flush, &before).map_err(io::Error::from)?;
-    writeln!(terminal)?;
-    read?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+    let Some(mut terminal) = terminal else {
+        return Err(Failure::usage(format!(
+            "no password for {user}: use WHARF_PASSWORD, --password-file or .netrc (there is no terminal to ask at)"
+        )));
+    };
+    Ok(terminal.ask_secret(&format!("Password of {user} at {}: ", site.host))?)
 }

@@ -13,8 +13,10 @@ mod mv;
 mod progress;
 mod put;
 mod rm;
+mod security;
 mod shared;
 mod stat;
+mod terminal;
 
 use std::{future::Future, sync::Arc};
 

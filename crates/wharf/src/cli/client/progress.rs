@@ -13,9 +13,11 @@ use std::{
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
-use wharf_client::{Error, Meter, Observer, Result, Subject, TransferId, Transferred, Verified};
+use wharf_client::{
+    Answer, Error, Meter, Observer, Question, Result, Subject, TransferId, Transferred, Verified,
+};
 
-use super::json;
+use super::{json, security};
 
 /// How often bars are drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -25,6 +27,7 @@ pub(super) struct Console {
     json: bool,
     quiet: bool,
     verbose: bool,
+    may_ask: bool,
     bars: Option<MultiProgress>,
     running: Mutex<HashMap<TransferId, Running>>,
     total: Mutex<Total>,
@@ -46,13 +49,15 @@ struct Total {
 
 impl Console {
     /// Bars appear only on a terminal, and not beside JSON or a dialogue.
-    pub(super) fn new(json: bool, quiet: bool, verbose: bool) -> Arc<Self> {
+    pub(super) fn new(json: bool, quiet: bool, verbose: bool, may_ask: bool) -> Arc<Self> {
         let with_bars = !json && !quiet && !verbose && io::stderr().is_terminal();
         let bars = with_bars.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr()));
         Arc::new(Self {
             json,
             quiet,
             verbose,
+            // Who reads JSON is no person.
+            may_ask: may_ask && !json,
             bars,
             running: Mutex::new(HashMap::new()),
             total: Mutex::new(Total::default()),
@@ -258,6 +263,16 @@ impl Observer for Console {
             self.emit(&json::note(text));
         } else if !self.quiet {
             self.say(text);
+        }
+    }
+
+    fn ask(&self, question: &Question) -> Answer {
+        if !self.may_ask {
+            return Answer::Nobody;
+        }
+        match &self.bars {
+            Some(bars) => bars.suspend(|| security::ask(question)),
+            None => security::ask(question),
         }
     }
 

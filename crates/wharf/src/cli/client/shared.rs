@@ -4,7 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use wharf_client::{DataMode, Family, Location, Options, Pool, Site, Verify};
 
-use super::{Watcher, login, progress::Console};
+use super::{Watcher, login, progress::Console, security::Security};
 use crate::exit::Failure;
 
 /// Options of every client command.
@@ -22,6 +22,8 @@ pub(crate) struct Shared {
     /// Look no login up.
     #[arg(long, conflicts_with = "netrc_file", help_heading = "Login")]
     pub(super) no_netrc: bool,
+    #[command(flatten)]
+    pub(super) security: Security,
     /// Let the server open data connections (PORT, EPRT).
     #[arg(long, conflicts_with = "passive", help_heading = "Connection")]
     active: bool,
@@ -96,7 +98,7 @@ impl Default for Transfers {
 impl Shared {
     /// The watcher that standard error is fit for.
     pub(super) fn console(&self, json: bool) -> Watcher {
-        Console::new(json, self.quiet, self.verbose)
+        Console::new(json, self.quiet, self.verbose, !self.security.batch)
     }
 
     /// Sessions with a site.
@@ -129,6 +131,7 @@ impl Shared {
             },
             resume: transfers.resume,
             parallel: transfers.parallel,
+            tls: self.security.of(site)?,
             ..Options::default()
         };
         let watcher: Arc<Console> = Arc::clone(watcher);
