@@ -9,6 +9,8 @@
 //! This crate must not know a protocol's words, nor a concrete volume or account store.
 
 pub mod accounts;
+#[cfg(feature = "acme")]
+pub mod acme;
 pub mod admission;
 pub mod engine;
 pub mod events;

@@ -99,6 +99,16 @@ impl Certified {
     }
 }
 
+impl PemPair {
+    /// What the certificate says, and that the key is its own.
+    ///
+    /// # Errors
+    /// [`Error::Pair`] when the two do not fit or are not understood.
+    pub fn facts(&self) -> Result<CertificateFacts> {
+        Ok(Certified::from_pair(self, &super::provider())?.facts)
+    }
+}
+
 fn facts(
     leaf: &CertificateDer<'_>,
     origin: Origin,
