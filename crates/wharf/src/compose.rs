@@ -11,15 +11,21 @@ use std::{
 };
 
 use wharf_accounts::{
-    Account, Accounts, Directory, FileDirectory, MountSpec, Settings as AccountSettings,
-    SqliteDirectory, Store, Tree,
+    Account, Accounts, CertificateRole, Directory, FileDirectory, MountSpec,
+    Settings as AccountSettings, SqliteDirectory, Store, Tree,
 };
-use wharf_engine::{AdmissionLimits, LockoutPolicy, Policy, Views};
+use wharf_engine::{
+    AdmissionLimits, LockoutPolicy, Policy, Views,
+    tls::{
+        self, CertificateSource, ClientCertificates, ClientTrust, MinVersion, SessionReuse, Tls,
+    },
+};
 use wharf_ftp::{
     Advertised, DataSettings, ListSettings, Owners, PeerCheck, Rule, RuleAddress, Settings,
 };
 use wharf_proto::ftp::{
-    server::Settings as MachineSettings,
+    Protection,
+    server::{RequireTls, Settings as MachineSettings, TlsRules},
     verb::{Verb, VerbSet},
 };
 use wharf_vfs::{
@@ -31,6 +37,9 @@ use wharf_vfs::{
 };
 
 use crate::config::{self, AddressOrHost, Config, VolumeStore};
+
+/// FTP's name in ALPN (RFC 7301 and its registry).
+const FTP_PROTOCOL: &[u8] = b"ftp";
 
 /// Volumes that are open, by what they are; they outlive a reload.
 #[derive(Default)]
@@ -197,8 +206,57 @@ pub(crate) fn policy(config: &Config) -> Policy {
     }
 }
 
+/// What TLS is told; `None` where nothing provides a certificate.
+pub(crate) fn tls(config: &Config) -> Option<tls::Settings> {
+    let tls = &config.tls;
+    let certificates = match config.self_signed() {
+        Some(files) => vec![CertificateSource {
+            certificate: files.chain,
+            key: files.key,
+        }],
+        None => tls
+            .certificates
+            .iter()
+            .map(|entry| CertificateSource {
+                certificate: entry.chain.clone(),
+                key: entry.key.clone(),
+            })
+            .collect(),
+    };
+    if certificates.is_empty() {
+        return None;
+    }
+    let trust = || ClientTrust {
+        authorities: tls.client_ca.iter().cloned().collect(),
+        revocations: tls.client_crl.clone(),
+        role: match tls.client_certificate_role {
+            config::CertificateRole::Login => CertificateRole::Login,
+            config::CertificateRole::Second => CertificateRole::Second,
+        },
+    };
+    Some(tls::Settings {
+        certificates,
+        min_version: match tls.min_version {
+            config::TlsVersion::Tls12 => MinVersion::Tls12,
+            config::TlsVersion::Tls13 => MinVersion::Tls13,
+        },
+        alpn: vec![FTP_PROTOCOL.to_vec()],
+        client_certificates: match tls.client_certificates {
+            config::ClientCertificates::Off => ClientCertificates::Off,
+            config::ClientCertificates::Request => ClientCertificates::Request(trust()),
+            config::ClientCertificates::Require => ClientCertificates::Require(trust()),
+        },
+        session_reuse: match tls.session_reuse {
+            config::SessionReuse::Off => SessionReuse::Off,
+            config::SessionReuse::Prefer => SessionReuse::Prefer,
+            config::SessionReuse::Require => SessionReuse::Require,
+        },
+        require_close_notify: tls.require_close_notify,
+    })
+}
+
 /// What the FTP front end is told.
-pub(crate) fn ftp(config: &Config) -> Settings {
+pub(crate) fn ftp(config: &Config, tls: Option<&Arc<Tls>>) -> Settings {
     let (ftp, data) = (&config.ftp, &config.data);
     let disabled = ftp
         .disabled_commands
@@ -218,6 +276,20 @@ pub(crate) fn ftp(config: &Config) -> Settings {
         anonymous: config.anonymous.enabled,
         command_events: config.server.log_level == config::LogLevel::Debug,
         transfer_already_open_reply: data.use_125,
+        tls: TlsRules {
+            offered: tls.is_some(),
+            require: match ftp.require_tls {
+                config::RequireTls::No => RequireTls::No,
+                config::RequireTls::Login => RequireTls::Login,
+                config::RequireTls::Data => RequireTls::Data,
+                config::RequireTls::Both => RequireTls::Both,
+            },
+            implicit_protection: match config.tls.implicit_default_prot {
+                config::DataProtection::Clear => Protection::Clear,
+                config::DataProtection::Private => Protection::Private,
+            },
+            ccc: ftp.ccc,
+        },
         ..MachineSettings::default()
     };
     let rules = data.external_address.iter().map(|rule| Rule {
@@ -229,6 +301,7 @@ pub(crate) fn ftp(config: &Config) -> Settings {
     });
     Settings {
         machine: Arc::new(machine),
+        tls: tls.cloned(),
         data: DataSettings {
             passive_ports: data.passive_ports.clone(),
             advertised: Arc::new(Advertised::new(rules.collect())),

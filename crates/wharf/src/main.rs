@@ -3,6 +3,7 @@
 //! This file only turns what was typed into a command, runs it and ends the process with its code.
 //! Everything that could be called a decision stands in `cli` and below.
 
+mod certificates;
 mod cli;
 mod compose;
 mod config;

@@ -1,8 +1,8 @@
 //! The certificate of the first start: so that TLS is there before anybody has asked an authority.
 //!
 //! It is signed by itself, so a client can trust it by its fingerprint only; for that reason it is
-//! made once, lives ten years and is never replaced behind its owner's back. An elliptic-curve key
-//! (P-256): every client takes it and a handshake costs little.
+//! made once and never replaced behind its owner's back. Here are its names and its files; what it
+//! holds is the engine's (`tls::self_signed`).
 //!
 //! This room must not be used where a certificate is configured.
 #![expect(
@@ -16,19 +16,10 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
-use rcgen::{
-    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
-};
-
-const DAY: Duration = Duration::from_secs(86_400);
-/// Clocks of clients may be slow.
-const BACKDATED: Duration = DAY;
-/// Ten years.
-const LIFE: Duration = DAY.saturating_mul(3_650);
+use wharf_engine::tls;
 
 /// Where key and certificate lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +33,9 @@ pub(crate) struct Files {
 /// Why there is none.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SelfSignedError {
-    /// The library refused.
-    #[error("cannot make a certificate: {0}")]
-    Make(#[from] rcgen::Error),
+    /// It cannot be made.
+    #[error(transparent)]
+    Make(#[from] tls::Error),
     /// A file cannot be written.
     #[error("cannot write {}: {source}; the state directory must be writable", path.display())]
     Write {
@@ -78,16 +69,17 @@ impl Files {
         if self.exist() {
             return Ok(false);
         }
-        let (chain, key) = make(names(addresses))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let pair = tls::self_signed(&names(addresses), now.unwrap_or_default().as_secs())?;
         // A certificate never stands beside a key that is not its own, whenever this is cut short.
         let _ = fs::remove_file(&self.chain);
-        write(&self.key, &key, 0o600)?;
-        write(&self.chain, &chain, 0o644)?;
+        write(&self.key, &pair.key, 0o600)?;
+        write(&self.chain, &pair.certificate, 0o644)?;
         Ok(true)
     }
 }
 
-/// What a client on this host or beside it may type.
+/// What a client beside this host may type; what one on it types is in every such certificate.
 fn names(addresses: &[SocketAddr]) -> Vec<String> {
     let host = rustix::system::uname()
         .nodename()
@@ -99,39 +91,12 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.')
     });
-    let addresses = addresses.iter().map(SocketAddr::ip);
-    let fixed = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    let mut names: Vec<String> = Vec::new();
     let bound = addresses
+        .iter()
+        .map(SocketAddr::ip)
         .filter(|address| !address.is_unspecified())
         .map(|address| address.to_string());
-    for name in host.into_iter().chain(fixed).chain(bound) {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
-}
-
-/// Certificate and key in PEM.
-fn make(names: Vec<String>) -> Result<(String, String), rcgen::Error> {
-    let key = KeyPair::generate()?;
-    let common_name = names.first().cloned().unwrap_or_default();
-    let mut params = CertificateParams::new(names)?;
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, common_name);
-    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let epoch = date_time_ymd(1970, 1, 1);
-    params.not_before = epoch + now.saturating_sub(BACKDATED);
-    params.not_after = epoch + now + LIFE;
-    let certificate = params.self_signed(&key)?;
-    Ok((certificate.pem(), key.serialize_pem()))
+    host.into_iter().chain(bound).collect()
 }
 
 /// In one step, and never readable by more than `mode` says.
@@ -192,9 +157,11 @@ mod tests {
             "127.0.0.1:2121".parse().unwrap(),
             "[2001:db8::7]:2121".parse().unwrap(),
         ]);
-        for name in ["localhost", "127.0.0.1", "::1", "2001:db8::7"] {
-            let times = names.iter().filter(|known| *known == name).count();
-            assert_eq!(times, 1, "{name} in {names:?}");
+        for name in ["127.0.0.1", "2001:db8::7"] {
+            assert!(
+                names.iter().any(|known| known == name),
+                "{name} in {names:?}"
+            );
         }
         assert!(!names.iter().any(|name| name == "0.0.0.0"));
     }

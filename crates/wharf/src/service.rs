@@ -19,14 +19,20 @@ use tokio::{
 use wharf_accounts::Store;
 use wharf_engine::{
     Ending, Engine, Listener, Workers,
+    engine::Current,
     events::{Bus, Event, Format, Level, LineWriter, LogSink, Sink, XferlogSink},
+    tls::Tls,
 };
 use wharf_ftp::{FtpFrontEnd, advertised};
 
 use crate::{
+    certificates,
     compose::{self, OpenVolumes, ViewBuilder},
     config::{Config, LogFormat, LogLevel},
 };
+
+/// How often certificate files are looked at.
+const CERTIFICATE_WATCH: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again.
 pub(crate) type Reread = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
@@ -34,7 +40,12 @@ pub(crate) type Reread = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
 /// Everything that was prepared while the process could still do it.
 pub(crate) struct Service {
     pub(crate) config: Config,
-    pub(crate) listeners: Vec<Listener>,
+    /// Listeners whose connections begin in clear.
+    pub(crate) explicit: Vec<Listener>,
+    /// Listeners whose connections begin with TLS.
+    pub(crate) implicit: Vec<Listener>,
+    /// Certificates, read while the process could.
+    pub(crate) tls: Option<Arc<Tls>>,
     pub(crate) reread: Reread,
     /// Runs once the listeners are served.
     pub(crate) ready: Box<dyn FnOnce() -> io::Result<()> + Send>,
@@ -68,7 +79,9 @@ impl Service {
     async fn serve(self, workers: Arc<Workers>) -> Result<(), String> {
         let Self {
             config,
-            listeners,
+            explicit,
+            implicit,
+            tls,
             reread,
             ready,
         } = self;
@@ -91,20 +104,36 @@ impl Service {
             Box::new(views),
             compose::policy(&config),
         ));
-        let ftp = Arc::new(FtpFrontEnd::new(Arc::clone(&engine), compose::ftp(&config)));
+        let settings = compose::ftp(&config, tls.as_ref());
+        let ftp = FtpFrontEnds {
+            explicit: Arc::new(FtpFrontEnd::new(Arc::clone(&engine), settings.clone())),
+            implicit: Arc::new(FtpFrontEnd::new(Arc::clone(&engine), settings)),
+        };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
-        for listener in listeners {
-            let (workers, engine, ftp) =
-                (Arc::clone(&workers), Arc::clone(&engine), Arc::clone(&ftp));
-            let serving = listener.serve_on(workers, engine, ftp, told(stopped.clone()));
-            tasks.push(tokio::spawn(async move {
-                // A listener that the reactor refuses leaves the others alone.
-                let _ = serving.await;
-            }));
+        let fronts = [(explicit, &ftp.explicit), (implicit, &ftp.implicit)];
+        for (listeners, front) in fronts {
+            for listener in listeners {
+                let serving = listener.serve_on(
+                    Arc::clone(&workers),
+                    Arc::clone(&engine),
+                    Arc::clone(front),
+                    told(stopped.clone()),
+                );
+                tasks.push(tokio::spawn(async move {
+                    // A listener that the reactor refuses leaves the others alone.
+                    let _ = serving.await;
+                }));
+            }
         }
+        let watched = Arc::new(Current::new(tls.clone()));
+        tasks.push(tokio::spawn(watch_certificates(
+            Arc::clone(&engine),
+            Arc::clone(&watched),
+            told(stopped.clone()),
+        )));
         tasks.push(tokio::spawn(refresh_names(
-            Arc::clone(&ftp),
+            Arc::clone(&ftp.explicit),
             told(stopped.clone()),
         )));
         if let Some(path) = config.server.metrics_file.clone() {
@@ -121,6 +150,7 @@ impl Service {
             config,
             engine,
             ftp,
+            tls: watched,
             store,
             open,
             reread,
@@ -136,10 +166,18 @@ impl Service {
     }
 }
 
+/// The same service on two kinds of listeners.
+struct FtpFrontEnds {
+    explicit: Arc<FtpFrontEnd>,
+    implicit: Arc<FtpFrontEnd>,
+}
+
 struct Running {
     config: Config,
     engine: Arc<Engine>,
-    ftp: Arc<FtpFrontEnd>,
+    ftp: FtpFrontEnds,
+    /// The certificates of now, which a task watches.
+    tls: Arc<Current<Option<Arc<Tls>>>>,
     store: Arc<Store>,
     open: Arc<OpenVolumes>,
     reread: Reread,
@@ -198,6 +236,10 @@ impl Running {
         if let Err(cause) = check_trees(&config, &views) {
             return refuse(&self.engine, &cause);
         }
+        let tls = match self.reload_tls(&config) {
+            Ok(tls) => tls,
+            Err(cause) => return refuse(&self.engine, &cause),
+        };
         for key in self.config.restart_changes(&config) {
             let text = format!("{key} has changed; that takes effect with a restart");
             self.engine.tell(
@@ -208,10 +250,32 @@ impl Running {
                 },
             );
         }
-        self.ftp.reload(compose::ftp(&config));
+        let settings = compose::ftp(&config, tls.as_ref());
+        self.ftp.explicit.reload(settings.clone());
+        self.ftp.implicit.reload(settings);
+        self.tls.store(tls);
         self.engine
             .reload(accounts, Box::new(views), compose::policy(&config));
         self.config = config;
+    }
+
+    /// New keys are taken over or refuse the reload. Under the same keys only changed files are read
+    /// again: what they hold is no reason to refuse the rest.
+    fn reload_tls(&self, config: &Config) -> Result<Option<Arc<Tls>>, String> {
+        let current = self.tls.load();
+        let Some(settings) = compose::tls(config) else {
+            return Ok(None);
+        };
+        let Some(tls) = current.as_ref().as_ref() else {
+            let tls = Tls::load(settings).map_err(|error| error.to_string())?;
+            return Ok(Some(Arc::new(tls)));
+        };
+        if config.tls == self.config.tls {
+            tell_refreshed(&self.engine, tls, tls.refresh(), &mut String::new());
+        } else {
+            tls.reload(settings).map_err(|error| error.to_string())?;
+        }
+        Ok(Some(Arc::clone(tls)))
     }
 }
 
@@ -253,6 +317,58 @@ async fn refresh_names(ftp: Arc<FtpFrontEnd>, stop: impl Future<Output = ()>) {
     tokio::select! {
         () = refreshing => {}
         () = stop => {}
+    }
+}
+
+/// Takes up new certificates where they lie, so that nobody has to send a signal.
+async fn watch_certificates(
+    engine: Arc<Engine>,
+    watched: Arc<Current<Option<Arc<Tls>>>>,
+    stop: impl Future<Output = ()>,
+) {
+    let watching = async {
+        let mut told = String::new();
+        loop {
+            tokio::time::sleep(CERTIFICATE_WATCH).await;
+            let Some(tls) = watched.load().as_ref().clone() else {
+                continue;
+            };
+            let looked = Arc::clone(&tls);
+            if let Ok(refreshed) = tokio::task::spawn_blocking(move || looked.refresh()).await {
+                tell_refreshed(&engine, &tls, refreshed, &mut told);
+            }
+        }
+    };
+    tokio::select! {
+        () = watching => {}
+        () = stop => {}
+    }
+}
+
+/// Tells of new certificates; of a failure once, until another thing happens.
+fn tell_refreshed(
+    engine: &Engine,
+    tls: &Tls,
+    refreshed: Result<bool, wharf_engine::tls::Error>,
+    told: &mut String,
+) {
+    let (level, text) = match refreshed {
+        Ok(false) => return told.clear(),
+        Ok(true) => {
+            let names: Vec<_> = tls.certificates().iter().map(certificates::line).collect();
+            (
+                Level::Info,
+                format!("new certificates: {}", names.join("; ")),
+            )
+        }
+        Err(error) => (
+            Level::Warning,
+            format!("the certificates of before stay in use: {error}"),
+        ),
+    };
+    if text != *told {
+        engine.tell("", &Event::Notice { level, text: &text });
+        *told = text;
     }
 }
 

@@ -12,9 +12,13 @@ use clap::Args;
 use wharf_accounts::Tree;
 use wharf_vfs::Right;
 
+use wharf_engine::tls::{CertificateFacts, Origin, Tls};
+
 use super::{environment, ports::Ports, say};
 use crate::{
-    config::{self, Config, PeerCheck, VolumeStore},
+    certificates::{self, Validity},
+    compose,
+    config::{self, Config, PeerCheck, RequireTls, SessionReuse, VolumeStore},
     exit::Failure,
 };
 
@@ -41,9 +45,13 @@ impl Check {
         if !missing.is_empty() {
             return Err(Failure::config(missing.join("\n")));
         }
+        let certificates = load_certificates(&config)?;
+        let now = now();
         let ports = Ports::of(&config);
         let mut text = format!("The configuration is valid.\n\n{}\n", ports.table(&config));
-        let risks = risks(&config);
+        text.push_str(&certificate_table(&config, &certificates));
+        let mut risks = risks(&config);
+        risks.extend(certificate_risks(&certificates, now));
         text.push_str(if risks.is_empty() {
             "No risky settings.\n"
         } else {
@@ -54,8 +62,121 @@ impl Check {
         }
         text.push('\n');
         text.push_str(&ports.rules());
-        Ok(say(&text)?)
+        say(&text)?;
+        let expired = expired(&certificates, now);
+        if expired.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::config(expired.join("\n")))
+        }
     }
+}
+
+/// Seconds since 1970 UTC.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a certificate has expired is a question to the clock"
+)]
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The certificates that the server would show; none where its own is not made yet.
+fn load_certificates(config: &Config) -> Result<Vec<CertificateFacts>, Failure> {
+    if config.self_signed().is_some_and(|files| !files.exist()) {
+        return Ok(Vec::new());
+    }
+    let Some(settings) = compose::tls(config) else {
+        return Ok(Vec::new());
+    };
+    let tls = Tls::load(settings).map_err(|error| Failure::config(error.to_string()))?;
+    Ok(tls.certificates())
+}
+
+/// What clients see, the default certificate first.
+fn certificate_table(config: &Config, certificates: &[CertificateFacts]) -> String {
+    let mut text = String::from("Certificates\n");
+    if certificates.is_empty() {
+        text.push_str(&match config.self_signed() {
+            Some(files) => format!(
+                "  {} is made at the first start, signed by itself\n",
+                files.chain.display()
+            ),
+            None => "  none: there is no TLS\n".to_owned(),
+        });
+    }
+    for facts in certificates {
+        let kind = if facts.self_signed {
+            "signed by itself".to_owned()
+        } else {
+            format!("issued by {}", facts.issuer)
+        };
+        text.push_str(&format!(
+            "  {}\n    file        {}\n    valid       {} to {}, {kind}\n    fingerprint sha256:{}\n",
+            certificates::names(facts),
+            certificates::place(facts),
+            certificates::date(facts.not_before),
+            certificates::date(facts.not_after),
+            certificates::hex(&facts.sha256),
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+/// Certificates that serve nobody any more.
+fn expired(certificates: &[CertificateFacts], now: i64) -> Vec<String> {
+    let expired = certificates
+        .iter()
+        .filter(|facts| certificates::validity(facts, now) == Validity::Expired);
+    expired
+        .map(|facts| {
+            format!(
+                "the certificate {} of {} expired on {}; renew it: clients refuse the server",
+                certificates::place(facts),
+                certificates::names(facts),
+                certificates::date(facts.not_after)
+            )
+        })
+        .collect()
+}
+
+fn certificate_risks(certificates: &[CertificateFacts], now: i64) -> Vec<Risk> {
+    let mut risks = Vec::new();
+    let mut add = |text: String| {
+        risks.push(Risk {
+            key: "tls.certificates",
+            text,
+        });
+    };
+    for facts in certificates {
+        let (place, names) = (certificates::place(facts), certificates::names(facts));
+        match certificates::validity(facts, now) {
+            Validity::Good => {}
+            Validity::EndsSoon(days) => add(format!(
+                "{place} ({names}) ends in {days} days, on {}: renew it",
+                certificates::date(facts.not_after)
+            )),
+            Validity::Expired => add(format!(
+                "{place} ({names}) expired on {}",
+                certificates::date(facts.not_after)
+            )),
+            Validity::NotYet => add(format!(
+                "{place} ({names}) is not valid before {}; is the clock right?",
+                certificates::date(facts.not_before)
+            )),
+        }
+        if let (true, Origin::Files(source)) = (facts.key_exposed, &facts.origin) {
+            let key = source.key.display();
+            add(format!(
+                "everybody on this host can read the key {key}: chmod o= {key}"
+            ));
+        }
+    }
+    risks
 }
 
 fn missing_directories(config: &Config) -> Vec<String> {
@@ -85,17 +206,51 @@ fn missing_directories(config: &Config) -> Vec<String> {
         .collect()
 }
 
+/// What goes in clear, and what TLS does not hold together.
+fn tls_risks(config: &Config, add: &mut impl FnMut(&'static str, String)) {
+    let explicit = &config.ftp.listen;
+    let public = explicit.iter().any(|address| !address.ip().is_loopback());
+    let has_tls = compose::tls(config).is_some();
+    if public && !has_tls {
+        add("ftp.listen", "plain FTP sends passwords and files in clear: only for trusted networks or public files".into());
+    } else if public {
+        let in_clear = match config.ftp.require_tls {
+            RequireTls::No => Some(
+                "a client that does not ask for TLS sends passwords and files in clear; \"login\" or \"both\" forbids it",
+            ),
+            RequireTls::Data => Some("passwords may go in clear; \"both\" forbids it"),
+            RequireTls::Login if config.anonymous.enabled => None,
+            RequireTls::Login => Some("files may go in clear; \"both\" forbids it"),
+            RequireTls::Both => None,
+        };
+        if let Some(text) = in_clear {
+            add("ftp.require_tls", text.into());
+        }
+    }
+    if config.anonymous.enabled && config.ftp.require_tls.covers_login() {
+        add("ftp.require_tls", "anonymous users need TLS as well; without it in front of public files, ask for it per account (user.require_tls)".into());
+    }
+    if has_tls && config.tls.session_reuse == SessionReuse::Off {
+        add("tls.session_reuse", "data connections cannot prove whose they are, and each costs a full handshake; prefer \"prefer\"".into());
+    }
+    if has_tls
+        && config.tls.session_reuse != SessionReuse::Require
+        && config.data.peer_check == PeerCheck::Off
+    {
+        add("tls.session_reuse", "nothing binds a data connection to its client: data.peer_check is off and resumption is not required".into());
+    }
+    if config.ftp.ccc {
+        add(
+            "ftp.ccc",
+            "after CCC commands go in clear and can be changed on the way".into(),
+        );
+    }
+}
+
 fn risks(config: &Config) -> Vec<Risk> {
     let mut risks = Vec::new();
     let mut add = |key, text: String| risks.push(Risk { key, text });
-    if config
-        .ftp
-        .listen
-        .iter()
-        .any(|address| !address.ip().is_loopback())
-    {
-        add("ftp.listen", "plain FTP sends passwords and files in clear: only for trusted networks or public files".into());
-    }
+    tls_risks(config, &mut add);
     if config.data.peer_check == PeerCheck::Off {
         add(
             "data.peer_check",
@@ -183,6 +338,78 @@ fn risks(config: &Config) -> Vec<Risk> {
 mod tests {
     use super::*;
 
+    fn named(config: &Config) -> Vec<&'static str> {
+        risks(config).into_iter().map(|risk| risk.key).collect()
+    }
+
+    #[test]
+    fn what_may_go_in_clear_is_told_by_its_key() {
+        let mut config = config::load(None, &[]).unwrap();
+        for (require_tls, told) in [
+            (RequireTls::No, true),
+            (RequireTls::Login, true),
+            (RequireTls::Data, true),
+            (RequireTls::Both, false),
+        ] {
+            config.ftp.require_tls = require_tls;
+            assert_eq!(named(&config).contains(&"ftp.require_tls"), told);
+        }
+        config.ftp.require_tls = RequireTls::No;
+        config.ftp.listen = vec!["127.0.0.1:2121".parse().unwrap()];
+        assert!(!named(&config).contains(&"ftp.require_tls"));
+        config.ftp.listen = vec!["0.0.0.0:2121".parse().unwrap()];
+        config.tls.auto_self_signed = false;
+        assert!(named(&config).contains(&"ftp.listen"));
+        config.ftp.ccc = true;
+        assert!(named(&config).contains(&"ftp.ccc"));
+    }
+
+    #[test]
+    fn certificates_are_shown_with_names_end_and_key_mode() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = config::load(None, &[]).unwrap();
+        config.state_dir = directory.path().to_owned();
+        assert!(certificate_table(&config, &[]).contains("made at the first start"));
+        let files = config.self_signed().unwrap();
+        files.ensure(&["192.0.2.7:21".parse().unwrap()]).unwrap();
+        let facts = load_certificates(&config).unwrap();
+        let table = certificate_table(&config, &facts);
+        for part in [
+            "192.0.2.7",
+            "signed by itself",
+            "sha256:",
+            "self-signed.pem",
+        ] {
+            assert!(table.contains(part), "{part} in {table}");
+        }
+        let end = facts[0].not_after;
+        assert!(certificate_risks(&facts, facts[0].not_before).is_empty());
+        let told = |now| certificate_risks(&facts, now).remove(0).text;
+        assert!(told(end - 86_401).contains("ends in 1 days"));
+        assert!(expired(&facts, end).is_empty());
+        assert!(expired(&facts, end + 1)[0].contains("expired on"));
+        assert!(told(facts[0].not_before - 1).contains("clock"));
+        let mode = std::fs::Permissions::from_mode(0o644);
+        std::fs::set_permissions(&files.key, mode).unwrap();
+        let facts = load_certificates(&config).unwrap();
+        let risk = certificate_risks(&facts, facts[0].not_before).remove(0);
+        assert!(risk.text.contains("can read the key"), "{}", risk.text);
+    }
+
+    #[test]
+    fn certificates_that_cannot_be_used_are_refused_with_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("missing.pem");
+        let variables = [(
+            "WHARF_TLS_CERTIFICATES".to_owned(),
+            format!("[{{ chain = {path:?}, key = {path:?} }}]"),
+        )];
+        let config = config::load(None, &variables).unwrap();
+        let error = load_certificates(&config).unwrap_err().to_string();
+        assert!(error.contains("missing.pem"), "{error}");
+    }
+
     #[test]
     fn risky_settings_are_named() {
         let mut config = config::load(None, &[]).unwrap();
@@ -191,7 +418,8 @@ mod tests {
         config.lockout.failures = 0;
         let named: Vec<_> = risks(&config).into_iter().map(|risk| risk.key).collect();
         for key in [
-            "ftp.listen",
+            "ftp.require_tls",
+            "tls.session_reuse",
             "data.peer_check",
             "data.passive_ports",
             "lockout.failures",

@@ -3,6 +3,7 @@
 //! From these definitions come the help, the completions and the man page. Nothing here moves bytes;
 //! a command gathers what it needs and hands it to the room that does the work.
 
+mod announce;
 mod check;
 mod client;
 mod generate;

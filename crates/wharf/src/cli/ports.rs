@@ -8,7 +8,7 @@ use crate::config::Config;
 
 /// What must be reachable.
 pub(super) struct Ports {
-    /// Control connections, the standard one first.
+    /// Control connections, explicit and implicit.
     pub(super) control: BTreeSet<u16>,
     /// Passive data connections.
     pub(super) passive: RangeInclusive<u16>,
@@ -18,10 +18,12 @@ pub(super) struct Ports {
 
 impl Ports {
     pub(super) fn of(config: &Config) -> Self {
+        let implicit = config.ftp.listen_implicit.as_deref().unwrap_or_default();
         let control: BTreeSet<_> = config
             .ftp
             .listen
             .iter()
+            .chain(implicit)
             .map(std::net::SocketAddr::port)
             .collect();
         let active_sources = if config.data.active {
@@ -40,7 +42,16 @@ impl Ports {
     pub(super) fn table(&self, config: &Config) -> String {
         let mut text = String::from("Ports\n");
         for address in &config.ftp.listen {
-            let _ = writeln!(text, "  {address:<28} tcp  in   FTP control connections");
+            let _ = writeln!(
+                text,
+                "  {address:<28} tcp  in   FTP control connections (AUTH TLS)"
+            );
+        }
+        for address in config.ftp.listen_implicit.iter().flatten() {
+            let _ = writeln!(
+                text,
+                "  {address:<28} tcp  in   FTPS control connections, implicit TLS"
+            );
         }
         let passive = format!("{}-{}", self.passive.start(), self.passive.end());
         let _ = writeln!(
@@ -100,16 +111,22 @@ mod tests {
         let mut config = crate::config::load(None, &[]).unwrap();
         config.ftp.listen = vec!["0.0.0.0:21".parse().unwrap(), "[::]:21".parse().unwrap()];
         config.data.passive_ports = 50_000..=50_100;
+        config.ftp.listen_implicit = Some(vec!["0.0.0.0:990".parse().unwrap()]);
         let ports = Ports::of(&config);
+        assert_eq!(
+            ports.active_sources,
+            BTreeSet::from([20, 989]),
+            "active data come from the port below"
+        );
         assert!(
             ports.table(&config).contains("20 ") && ports.table(&config).contains("50000-50100")
         );
         let rules = ports.rules();
         for rule in [
-            "tcp dport '{ 21, 50000-50100 }' accept",
+            "tcp dport '{ 21, 990, 50000-50100 }' accept",
             "ufw allow 50000:50100/tcp",
             "--add-port=21/tcp",
-            "-p 21:21 -p 50000-50100:50000-50100",
+            "-p 21:21 -p 990:990 -p 50000-50100:50000-50100",
         ] {
             assert!(rules.contains(rule), "{rule} in {rules}");
         }

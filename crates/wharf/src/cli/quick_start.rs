@@ -15,6 +15,8 @@ use crate::{config::Config, exit::Failure};
 /// The account that is made when none is named.
 pub(super) const DEFAULT_USER: &str = "wharf";
 
+/// Where connections begin in clear when nobody names a port: 21, out of the range that needs root.
+pub(super) const PORT: u16 = 2121;
 /// Where TLS comes first when nobody names a port: 990, out of the range that needs root.
 pub(super) const IMPLICIT_PORT: u16 = 2990;
 
@@ -109,8 +111,6 @@ fn account(
         allowed_networks: Vec::new(),
         password,
         require_tls: RequireTls::Inherit,
-        certificates: Vec::new(),
-        require_tls: RequireTls::default(),
         certificates: Vec::new(),
     }
 }

@@ -5,17 +5,24 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use wharf_engine::Listener;
+use wharf_engine::{Listener, tls::Tls};
 
-use super::{environment, quick_start, quick_start::Wish, say};
+use super::{
+    announce::{self, Announcement},
+    environment, quick_start,
+    quick_start::Wish,
+    say,
+};
 use crate::{
+    compose,
     config::{self, Config, LogFormat, LogLevel},
     exit::Failure,
     privileges::{self, Identity},
@@ -46,8 +53,12 @@ pub(super) struct Serve {
     /// Address and port to listen on; may be given again.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
-    /// Listen on the standard port (21) instead of 2121; needs root, which is given up at once.
-    #[arg(long, conflicts_with = "listen")]
+    /// Address and port where TLS comes first (implicit FTPS); may be given again.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen_implicit: Vec<SocketAddr>,
+    /// Listen on the standard ports (21, and 990 with TLS first) instead of 2121 and 2990; needs
+    /// root, which is given up at once.
+    #[arg(long, conflicts_with_all = ["listen", "listen_implicit"])]
     standard_ports: bool,
     /// Ports of passive data connections.
     #[arg(long, value_name = "FIRST-LAST", value_parser = port_range)]
@@ -89,30 +100,28 @@ impl Serve {
         raise_descriptor_limit();
         // Each account's mask is applied by its view; the process adds none of its own.
         rustix::process::umask(rustix::fs::Mode::empty());
-        let listeners = config
-            .ftp
-            .listen
-            .iter()
-            .map(|address| open_listener(*address, &config))
-            .collect::<Result<Vec<_>, _>>()?;
-        let listeners: Vec<_> = listeners.into_iter().flatten().collect();
-        let Some(first) = listeners.first().map(Listener::address) else {
-            return Err(Failure::denied(
-                "none of the addresses of ftp.listen can be listened on",
-            ));
-        };
+        let explicit = open_listeners(&config.ftp.listen, "ftp.listen")?;
+        let implicit = config.ftp.listen_implicit.take().unwrap_or_default();
+        let implicit = open_listeners(&implicit, "ftp.listen_implicit")?;
+        config.ftp.listen = explicit.iter().map(Listener::address).collect();
+        config.ftp.listen_implicit = Some(implicit.iter().map(Listener::address).collect());
         let identity = self.identity(&config)?;
-        make_state_directory(&config.state_dir, identity)?;
+        make_state_directory(&config.state_dir)?;
+        let tls = prepare_tls(&config)?;
         if let Some(identity) = identity {
-            let keep_ports = first.port() <= 1024 && config.data.active;
-            privileges::drop_to(identity, keep_ports)
+            hand_over(&config.state_dir, identity)?;
+            // Active data come from the port below the listener's: 20 and 989.
+            let listeners = explicit.iter().chain(&implicit);
+            let below_1024 = listeners.map(Listener::address).any(|at| at.port() <= 1024);
+            privileges::drop_to(identity, below_1024 && config.data.active)
                 .map_err(|error| Failure::denied(error.to_string()))?;
         }
-        let lines = self.lines(&logins, &listeners, identity);
-        config.ftp.listen = listeners.iter().map(Listener::address).collect();
+        let lines = self.announcement(&config, &logins, tls.as_deref(), identity);
         let service = Service {
             config,
-            listeners,
+            explicit,
+            implicit,
+            tls,
             ready: Box::new(move || say(&lines)),
             reread: Box::new(move || {
                 self.configure(&environment)
@@ -130,14 +139,7 @@ impl Serve {
     ) -> Result<(Config, Vec<quick_start::Login>), Failure> {
         let mut config = config::load(self.config.as_deref(), environment)
             .map_err(|error| Failure::config(error.to_string()))?;
-        if self.standard_ports {
-            config.ftp.listen = vec!["0.0.0.0:21".parse(), "[::]:21".parse()]
-                .into_iter()
-                .flatten()
-                .collect();
-        } else if !self.listen.is_empty() {
-            config.ftp.listen.clone_from(&self.listen);
-        }
+        self.choose_ports(&mut config)?;
         if let Some(ports) = &self.passive_ports {
             config.data.passive_ports = ports.clone();
         }
@@ -161,6 +163,36 @@ impl Serve {
             None => Vec::new(),
         };
         Ok((config, logins))
+    }
+
+    /// The command line, else the configuration, else (for a folder) the ports of the quick start.
+    fn choose_ports(&self, config: &mut Config) -> Result<(), Failure> {
+        let has_tls = !config.tls.certificates.is_empty() || config.tls.auto_self_signed;
+        if self.standard_ports {
+            config.ftp.listen = everywhere(21);
+            config.ftp.listen_implicit = Some(everywhere(990)).filter(|_| has_tls);
+        } else {
+            if !self.listen.is_empty() {
+                config.ftp.listen.clone_from(&self.listen);
+            }
+            // Who names a port does not expect another one to open.
+            let ports_are_named = config.ftp.listen != everywhere(quick_start::PORT);
+            if !self.listen_implicit.is_empty() {
+                if !has_tls {
+                    return Err(Failure::usage(
+                        "--listen-implicit needs a certificate: name one in [[tls.certificates]], or let the server make one (tls.auto_self_signed = true)",
+                    ));
+                }
+                config.ftp.listen_implicit = Some(self.listen_implicit.clone());
+            } else if config.ftp.listen_implicit.is_none()
+                && self.directory.is_some()
+                && !ports_are_named
+                && has_tls
+            {
+                config.ftp.listen_implicit = Some(everywhere(quick_start::IMPLICIT_PORT));
+            }
+        }
+        Ok(())
     }
 
     fn wish(&self, directory: &Path, environment: &[(String, String)]) -> Result<Wish, Failure> {
@@ -224,85 +256,62 @@ impl Serve {
         }
     }
 
-    /// What is printed at the start: lines to paste.
-    fn lines(
+    /// What is printed at the start.
+    fn announcement(
         &self,
+        config: &Config,
         logins: &[quick_start::Login],
-        listeners: &[Listener],
+        tls: Option<&Tls>,
         identity: Option<Identity>,
     ) -> String {
-        use std::fmt::Write as _;
-        let mut text = String::new();
-        let Some(address) = listeners
-            .iter()
-            .map(Listener::address)
-            .find(SocketAddr::is_ipv4)
-            .or_else(|| listeners.first().map(Listener::address))
-        else {
-            return text;
-        };
-        let host = if address.ip().is_unspecified() {
-            "localhost".to_owned()
-        } else {
-            address.ip().to_string()
-        };
-        let host = if host.contains(':') {
-            format!("[{host}]")
-        } else {
-            host
-        };
-        let port = if address.port() == 21 {
-            String::new()
-        } else {
-            format!(":{}", address.port())
-        };
-        if let Some(directory) = &self.directory {
-            let _ = writeln!(
-                text,
-                "Serving {}{}",
-                directory.display(),
-                if self.read_only { ", read only" } else { "" }
-            );
+        let certificate = tls.and_then(|tls| tls.certificates().into_iter().next());
+        Announcement {
+            directory: self.directory.as_deref(),
+            read_only: self.read_only,
+            logins,
+            anonymous: self.anonymous,
+            explicit: &config.ftp.listen,
+            implicit: config.ftp.listen_implicit.as_deref().unwrap_or_default(),
+            certificate: certificate.map(|facts| announce::Certificate {
+                sha256: facts.sha256,
+                self_signed: config.self_signed().map(|files| files.chain),
+            }),
+            tls_only: config.ftp.require_tls.covers_login(),
+            stays_root: identity.is_some_and(|identity| identity.user == 0),
         }
-        for login in logins {
-            // A password that somebody chose is his to know.
-            let secret = login
-                .invented
-                .as_ref()
-                .map_or_else(String::new, |password| format!(":{password}"));
-            let _ = writeln!(text, "FTP   ftp://{}{secret}@{host}{port}/", login.name);
-            if let Some(password) = &login.invented {
-                let _ = writeln!(
-                    text,
-                    "      curl -u '{}:{password}' ftp://{host}{port}/",
-                    login.name
-                );
-            }
-        }
-        if self.anonymous {
-            let _ = writeln!(text, "FTP   ftp://{host}{port}/ (anonymous, read only)");
-        }
-        if identity.is_some_and(|identity| identity.user == 0) {
-            let _ = writeln!(
-                text,
-                "Note: the folder belongs to root, so the server stays user 0 without any other privilege; --run-as USER is safer"
-            );
-        }
-        let _ = writeln!(
-            text,
-            "Stop with Ctrl-C. Plain FTP sends passwords in clear: use it in networks that you trust."
-        );
-        text
+        .text()
     }
+}
+
+/// A port on every address of both families.
+fn everywhere(port: u16) -> Vec<SocketAddr> {
+    vec![
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+        SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+    ]
 }
 
 fn exists(path: &Path) -> bool {
     path.try_exists().unwrap_or(false)
 }
 
+/// Opens every address of a key.
+fn open_listeners(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>, Failure> {
+    let opened = addresses
+        .iter()
+        .map(|address| open_listener(*address, addresses.len() > 1))
+        .collect::<Result<Vec<_>, _>>()?;
+    let listeners: Vec<_> = opened.into_iter().flatten().collect();
+    if listeners.is_empty() && !addresses.is_empty() {
+        return Err(Failure::denied(format!(
+            "none of the addresses of {key} can be listened on"
+        )));
+    }
+    Ok(listeners)
+}
+
 /// A wildcard of a family that this host does not have is passed over; anything else is an error.
-fn open_listener(address: SocketAddr, config: &Config) -> Result<Option<Listener>, Failure> {
-    let several = config.ftp.listen.len() > 1;
+fn open_listener(address: SocketAddr, several: bool) -> Result<Option<Listener>, Failure> {
     match Listener::open(address, true) {
         Ok(listener) => Ok(Some(listener)),
         Err(error) if several && address.ip().is_unspecified() && is_no_family(&error) => Ok(None),
@@ -348,14 +357,9 @@ fn raise_descriptor_limit() {
     clippy::disallowed_methods,
     reason = "the state directory is the service's own, not a volume's"
 )]
-fn make_state_directory(path: &Path, identity: Option<Identity>) -> Result<(), Failure> {
-    use std::os::unix::fs::{DirBuilderExt as _, lchown};
-    let failed = |error: io::Error| {
-        Failure::denied(format!(
-            "cannot make the state directory {}: {error}; choose another with --state-dir",
-            path.display()
-        ))
-    };
+fn make_state_directory(path: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let failed = |error| state_failed(path, &error);
     if !exists(path) {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(failed)?;
@@ -365,15 +369,42 @@ fn make_state_directory(path: &Path, identity: Option<Identity>) -> Result<(), F
             .create(path)
             .map_err(failed)?;
     }
-    // What root made there (`wharf user add`) is handed over as well; links are not followed.
-    if let Some(identity) = identity {
-        let own = |path: &Path| lchown(path, Some(identity.user), Some(identity.group));
-        own(path).map_err(failed)?;
-        for entry in path.read_dir().map_err(failed)?.flatten() {
-            own(&entry.path()).map_err(failed)?;
-        }
+    Ok(())
+}
+
+/// What root made in the state directory (`wharf user add`, the certificate of the first start)
+/// becomes the service's own; links are not followed.
+fn hand_over(path: &Path, identity: Identity) -> Result<(), Failure> {
+    let failed = |error| state_failed(path, &error);
+    let own =
+        |path: &Path| std::os::unix::fs::lchown(path, Some(identity.user), Some(identity.group));
+    own(path).map_err(failed)?;
+    for entry in path.read_dir().map_err(failed)?.flatten() {
+        own(&entry.path()).map_err(failed)?;
     }
     Ok(())
+}
+
+fn state_failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::denied(format!(
+        "cannot make the state directory {}: {error}; choose another with --state-dir",
+        path.display()
+    ))
+}
+
+/// Certificates are read while the process can still read them; the one of the first start is made.
+fn prepare_tls(config: &Config) -> Result<Option<Arc<Tls>>, Failure> {
+    if let Some(files) = config.self_signed() {
+        let implicit = config.ftp.listen_implicit.as_deref().unwrap_or_default();
+        let addresses: Vec<_> = config.ftp.listen.iter().chain(implicit).copied().collect();
+        files
+            .ensure(&addresses)
+            .map_err(|error| Failure::denied(error.to_string()))?;
+    }
+    compose::tls(config)
+        .map(|settings| Tls::load(settings).map(Arc::new))
+        .transpose()
+        .map_err(|error| Failure::config(error.to_string()))
 }
 
 #[expect(

@@ -12,8 +12,8 @@ use std::{
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Home, RequireTls, Store, StoredSecret,
-    Tree,
+    Account, AccountKind, AccountLimits, AccountName, CertificateRule, Home, RequireTls, Store,
+    StoredSecret, Tree,
 };
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
@@ -98,6 +98,16 @@ struct Properties {
     /// Network that the account may come from; may be given again.
     #[arg(long = "network")]
     networks: Vec<wharf_accounts::Network>,
+    /// What must not go in clear: inherit (as the server says), no, login, data or both.
+    #[arg(long, value_name = "WHAT", value_parser = require_tls)]
+    require_tls: Option<RequireTls>,
+    /// Client certificate that is the account's (sha256:HEX, dns:NAME, email:ADDRESS, uri:URI,
+    /// upn:NAME or subject:CN=anna,O=Example); may be given again and replaces those of before.
+    #[arg(long = "certificate", value_name = "RULE")]
+    certificates: Vec<CertificateRule>,
+    /// No client certificate is the account's any more.
+    #[arg(long, conflicts_with = "certificates")]
+    no_certificates: bool,
     /// Let nobody in, but keep the password.
     #[arg(long, conflicts_with = "enable")]
     disable: bool,
@@ -131,6 +141,18 @@ fn rights(text: &str) -> Result<Rights, String> {
             format!("`{word}` is no right; the words are {}", words.join(", "))
         })
     })
+}
+
+/// The words of the configuration, and `inherit` for what it leaves out.
+fn require_tls(text: &str) -> Result<RequireTls, String> {
+    match text {
+        "inherit" => Ok(RequireTls::Inherit),
+        "no" => Ok(RequireTls::No),
+        "login" => Ok(RequireTls::Login),
+        "data" => Ok(RequireTls::Data),
+        "both" => Ok(RequireTls::Both),
+        _ => Err("the words are inherit, no, login, data and both".to_owned()),
+    }
 }
 
 fn grant(text: &str) -> Result<(VirtualPath, Rights), String> {
@@ -178,7 +200,7 @@ impl Action {
                     expires: None,
                     allowed_networks: Vec::new(),
                     password: password.read()?,
-                    require_tls: RequireTls::default(),
+                    require_tls: RequireTls::Inherit,
                     certificates: Vec::new(),
                 };
                 properties.apply(&mut account);
@@ -236,6 +258,10 @@ impl Properties {
         account.limits.upload_rate = self.upload_rate.or(account.limits.upload_rate);
         if !self.networks.is_empty() {
             account.allowed_networks = self.networks;
+        }
+        account.require_tls = self.require_tls.unwrap_or(account.require_tls);
+        if self.no_certificates || !self.certificates.is_empty() {
+            account.certificates = self.certificates;
         }
         account.enabled = if self.disable {
             false
@@ -348,6 +374,17 @@ fn details(account: &Account) -> String {
     ));
     for network in &account.allowed_networks {
         text.push_str(&format!("network        {network}\n"));
+    }
+    let required = match account.require_tls {
+        RequireTls::Inherit => "as the server says",
+        RequireTls::No => "no",
+        RequireTls::Login => "login",
+        RequireTls::Data => "data",
+        RequireTls::Both => "both",
+    };
+    text.push_str(&format!("require TLS    {required}\n"));
+    for rule in &account.certificates {
+        text.push_str(&format!("certificate    {rule}\n"));
     }
     text
 }

@@ -25,10 +25,11 @@ pub(crate) use table::{
     Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Tls, Upload,
 };
 pub(crate) use types::{
-    AddressOrHost, ClientCertificates, DataProtection, LogFormat, LogLevel, Owners, PeerCheck,
-    RequireTls, SessionReuse, TlsVersion,
+    AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat, LogLevel,
+    Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion,
 };
 
+use crate::self_signed::Files;
 use section::Setting as _;
 
 /// Everything that is configured, checked as far as it can be without touching the machine.
@@ -177,6 +178,13 @@ impl Config {
     /// Where the embedded account store lies.
     pub(crate) fn account_store(&self) -> PathBuf {
         self.state_dir.join("accounts.db")
+    }
+
+    /// Files of the certificate that the server makes itself; `None` where another is configured, or
+    /// none is wanted.
+    pub(crate) fn self_signed(&self) -> Option<Files> {
+        (self.tls.auto_self_signed && self.tls.certificates.is_empty())
+            .then(|| Files::of(&self.state_dir))
     }
 
     /// Names of the keys that differ in `new` and take effect with a restart only.

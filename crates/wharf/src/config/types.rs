@@ -10,14 +10,14 @@ use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str
 
 use serde_json::{Value as Json, json};
 use toml_edit::Value;
-use wharf_accounts::{AccountName, Network, Secret};
+use wharf_accounts::{AccountName, CertificateRule, Network, Secret};
 use wharf_vfs::VirtualPath;
 
 pub(crate) use self::{
     measure::{Bytes, Moment, Rate, Umask},
     word::{
-        AddressOrHost, ClientCertificates, DataProtection, LogFormat, LogLevel, Owners, PeerCheck,
-        RequireTls, SessionReuse, TlsVersion, VolumeKind,
+        AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat, LogLevel,
+        Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion, VolumeKind,
     },
 };
 use super::{
@@ -234,6 +234,7 @@ written_as_text! {
     PeerCheck: "\"exact\", \"off\" or \"net/24\" (\"net/24/64\" gives the IPv6 prefix too)";
     Owners: "\"session\", \"numeric\" or \"fixed:owner:group\"";
     AddressOrHost: "IP address or host name";
+    CertificateRule: "certificate rule, such as \"sha256:HEX\", \"dns:NAME\", \"email:ADDRESS\" or \"subject:CN=anna,O=Example\"";
     Umask: "octal number in quotes, such as \"022\"";
 }
 

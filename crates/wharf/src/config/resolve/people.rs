@@ -13,6 +13,7 @@ use crate::config::{
     raw::{Report, nearest},
     read_file,
     table::{Anonymous, UserEntry},
+    types::RequireTls as Word,
 };
 
 /// The accounts of the users.
@@ -57,11 +58,22 @@ pub(super) fn users(
             expires: entry.expires.map(|moment| moment.0),
             allowed_networks: entry.networks.clone(),
             password,
-            require_tls: RequireTls::default(),
-            certificates: Vec::new(),
+            require_tls: asked_for(entry.require_tls),
+            certificates: entry.certificates.clone(),
         });
     }
     accounts
+}
+
+/// What an account asks for; where nothing is written, what the service does.
+const fn asked_for(word: Option<Word>) -> RequireTls {
+    match word {
+        None => RequireTls::Inherit,
+        Some(Word::No) => RequireTls::No,
+        Some(Word::Login) => RequireTls::Login,
+        Some(Word::Data) => RequireTls::Data,
+        Some(Word::Both) => RequireTls::Both,
+    }
 }
 
 /// A host directory or mounted volumes, one of the two.
@@ -256,7 +268,7 @@ pub(super) fn anonymous(anonymous: &Anonymous, report: &mut Report) -> Option<Ac
         expires: None,
         allowed_networks: Vec::new(),
         password: StoredSecret::any_text(anonymous.require_email),
-        require_tls: RequireTls::default(),
+        require_tls: asked_for(anonymous.require_tls),
         certificates: Vec::new(),
     })
 }

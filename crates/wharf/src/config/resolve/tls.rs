@@ -23,6 +23,14 @@ pub(super) fn check(root: &Root, report: &mut Report) {
     needs("ftp.require_tls", root.ftp.require_tls != RequireTls::No);
     let implicit = root.ftp.listen_implicit.as_deref().unwrap_or_default();
     needs("ftp.listen_implicit", !implicit.is_empty());
+    let demands = |word: Option<RequireTls>| word.is_some_and(|word| word != RequireTls::No);
+    needs("anonymous.require_tls", demands(root.anonymous.require_tls));
+    for (at, user) in root.user.iter().enumerate() {
+        needs(
+            &format!("user[{at}].require_tls"),
+            demands(user.require_tls),
+        );
+    }
     if root.ftp.ccc && root.ftp.require_tls.covers_login() {
         report.add_at(
             "ftp.ccc",
@@ -67,7 +75,14 @@ fn check_certificates(root: &Root, report: &mut Report) {
 fn check_client_certificates(root: &Root, report: &mut Report) {
     let tls = &root.tls;
     if tls.client_certificates == ClientCertificates::Off {
-        for key in ["tls.client_ca", "tls.client_crl"] {
+        let users = (0..root.user.len()).map(|at| format!("user[{at}].certificates"));
+        let keys = ["client_ca", "client_crl", "client_certificate_role"];
+        for key in keys
+            .map(|key| format!("tls.{key}"))
+            .into_iter()
+            .chain(users)
+        {
+            let key = key.as_str();
             if report.is_set(key) {
                 let message = format!("`{key}` is set but clients are not asked for certificates");
                 report.add_at(
@@ -90,10 +105,5 @@ impl RequireTls {
     /// Whether passwords and commands must not go in clear.
     pub(crate) const fn covers_login(self) -> bool {
         matches!(self, Self::Login | Self::Both)
-    }
-
-    /// Whether files and listings must not go in clear.
-    pub(crate) const fn covers_data(self) -> bool {
-        matches!(self, Self::Data | Self::Both)
     }
 }

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use wharf_accounts::{AccountName, Network, Secret};
+use wharf_accounts::{AccountName, CertificateRule, Network, Secret};
 use wharf_vfs::{Rights, VirtualPath};
 
 use crate::config::{
     section::section,
-    types::{Bytes, Moment, Rate, VolumeKind},
+    types::{Bytes, Moment, Rate, RequireTls, VolumeKind},
 };
 
 section! {
@@ -22,6 +22,8 @@ section! {
         incoming: Vec<VirtualPath> = "[]", Live;
         /// Refuse a password that does not look like an e-mail address.
         require_email: bool = "false", Live;
+        /// What must not go in clear for them; without it, as `ftp.require_tls`.
+        require_tls: Option<RequireTls> = none, Live;
         /// Anonymous sessions at one time.
         max_sessions: Option<u32> = none, Live;
         /// Rate to all anonymous sessions together.
@@ -77,6 +79,13 @@ section! {
         upload_rate: Option<Rate> = none, Live;
         /// Networks that the user may come from; empty: from anywhere.
         networks: Vec<Network> = "[]", Live;
+        /// What must not go in clear for this user; without it, as `ftp.require_tls`. A login in
+        /// clear is refused after the password, whatever that was, so that the name is not
+        /// confirmed.
+        require_tls: Option<RequireTls> = none, Live;
+        /// Client certificates that are this user's; what one is good for says
+        /// `tls.client_certificate_role`.
+        certificates: Vec<CertificateRule> = "[]", Live;
         /// Moment from which on the user cannot log in.
         expires: Option<Moment> = none, Live;
         /// Whether the user may log in.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::{
     section::section,
-    types::{ClientCertificates, DataProtection, SessionReuse, TlsVersion},
+    types::{CertificateRole, ClientCertificates, DataProtection, SessionReuse, TlsVersion},
 };
 
 section! {
@@ -32,9 +32,14 @@ section! {
         implicit_default_prot: DataProtection = "\"P\"", Live;
         /// Whether clients are asked for a certificate; `require` ends the handshake without one.
         client_certificates: ClientCertificates = "\"off\"", Live;
+        /// What a client's certificate is good for: `login` stands for the password of a user whose
+        /// `certificates` name it (a password opens the account as well), `second` is needed besides
+        /// the password.
+        client_certificate_role: CertificateRole = "\"login\"", Live;
         /// PEM file of the authorities whose client certificates are believed.
         client_ca: Option<PathBuf> = none, Live;
-        /// PEM files of revocation lists; a certificate on one is refused.
+        /// PEM files of revocation lists; a certificate on one is refused. Where there are any, each
+        /// authority needs one: without its word its certificates are refused.
         client_crl: Vec<PathBuf> = "[]", Live;
     }
 }

@@ -319,3 +319,13 @@ choice! {
         Private = "P",
     }
 }
+
+choice! {
+    /// What a client certificate is good for.
+    CertificateRole {
+        /// It stands for the password.
+        Login = "login",
+        /// It is needed besides the password.
+        Second = "second",
+    }
+}
