@@ -51,6 +51,12 @@ def unescape(text):
     return ESCAPE.sub(one, text)
 
 
+def tls_settings(lines):
+    """The second octet of the server target: what the transcript's settings say of TLS."""
+    marks = {b"% require login": 1, b"% require data": 2, b"% require both": 3, b"% tls": 4, b"% ccc": 8, b"% implicit": 16}
+    return sum(marks.get(line, 0) for line in lines)
+
+
 def put(target, content):
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,12 +71,12 @@ def main():
         # The last quarter chooses what the session answers.
         login = b"" if b"USER" in said else b"USER anna\r\nPASS secret\r\n"
         for choice in (0xF8, 0xFF, 7):
-            put("ftp_server", bytes([choice]) + login + said + bytes([5, 6, 1]) * (len(login + said) // 9))
+            put("ftp_server", bytes([choice, tls_settings(lines)]) + login + said + bytes([5, 6, 1]) * (len(login + said) // 9))
         put("ftp_reply", heard)
         put("ftp_client", b"\3" + b"\0".join(bytes([20 + n]) + reply + b"\n" for n, reply in enumerate(heard.split(b"\n"))))
     # Telnet options 0 and 10: numbers that mean something else to whoever looks at bytes only.
     for option in (b"\0", b"\n"):
-        put("ftp_server", b"\xf8" + b"\xff\xfd" + option + b"NOOP\r\nQUIT\r\n" + b"\1" * 8)
+        put("ftp_server", b"\xf8\0" + b"\xff\xfd" + option + b"NOOP\r\nQUIT\r\n" + b"\1" * 8)
     for reply in REPLIES:
         put("ftp_reply", reply)
         put("ftp_client", b"\2\x14" + reply)

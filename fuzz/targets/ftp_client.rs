@@ -1,19 +1,20 @@
 //! The client machine against a hostile server.
 //!
 //! Holds: no input panics; every request ends at most once; after the end nothing is asked; what is
-//! sent has no line end inside a line. Past hole class CVE-2019-6111: a server's words are data.
+//! sent has no line end inside a line; between the answer to AUTH or CCC and the switch
+//! nothing is sent and nothing is heard. Past hole class CVE-2019-6111: a server's words are data.
 #![no_main]
 
 use std::collections::HashSet;
 
 use libfuzzer_sys::fuzz_target;
-use wharf_proto::ftp::Pathname;
 use wharf_proto::ftp::client::{Client, Event, Request, Settings};
 use wharf_proto::ftp::server::Representation;
+use wharf_proto::ftp::{Mechanism, Pathname, Protection};
 
 fn request(selector: u8, name: &[u8]) -> Request {
     let path = || Pathname::new(name);
-    match selector % 20 {
+    match selector % 24 {
         0 => Request::Login {
             user: name.to_vec(),
             password: b"secret".to_vec(),
@@ -45,6 +46,10 @@ fn request(selector: u8, name: &[u8]) -> Request {
         16 => Request::MakeDirectory(path()),
         17 => Request::Noop,
         18 => Request::Quit,
+        20 => Request::StartTls(Mechanism::Tls),
+        21 => Request::ProtectionBuffer,
+        22 => Request::Protect(Protection::Private),
+        23 => Request::EndTls,
         _ => Request::System,
     }
 }
@@ -53,7 +58,12 @@ fuzz_target!(|data: &[u8]| {
     let Some((&first, input)) = data.split_first() else {
         return;
     };
-    let mut client = Client::new(Settings {
+    let new = if first & 4 == 4 {
+        Client::implicit
+    } else {
+        Client::new
+    };
+    let mut client = new(Settings {
         pipelining: first & 1 == 1,
         telnet_abort: first & 2 == 2,
     });
@@ -70,9 +80,16 @@ fuzz_target!(|data: &[u8]| {
                 let _ = client.request(request(selector, name));
             }
             let failed = client.handle_input(heard).is_err();
+            let mut switch = None;
             while let Some(event) = client.poll_event() {
-                if let Event::Finished { ticket, .. } = event {
-                    assert!(finished.insert(ticket), "a request ended twice");
+                assert!(switch.is_none() || matches!(event, Event::Lost { .. }));
+                match event {
+                    Event::Finished { ticket, .. } => {
+                        assert!(finished.insert(ticket), "a request ended twice");
+                    }
+                    Event::StartTls => switch = Some(true),
+                    Event::EndTls => switch = Some(false),
+                    _ => {}
                 }
             }
             let mut sent = Vec::new();
@@ -89,6 +106,14 @@ fuzz_target!(|data: &[u8]| {
             );
             if failed || client.is_dead() {
                 break;
+            }
+            if let Some(secure) = switch {
+                assert!(client.request(Request::Noop).is_err());
+                if selector & 0x80 == 0 {
+                    client.tls_started();
+                    client.tls_ended();
+                    assert!(client.is_idle() && client.is_secure() == secure);
+                }
             }
         }
     }

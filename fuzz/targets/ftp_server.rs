@@ -2,8 +2,10 @@
 //!
 //! Holds: no input panics; before a login only pre-login actions come out; a transfer is aborted only
 //! while one runs; what is written are replies, and not more final ones than commands can have asked
-//! for; it comes to rest when its input does. Past holes: CVE-2015-3306, CVE-2020-9273, ProFTPD 2255,
-//! 2265, 2286.
+//! for; it comes to rest when its input does. Across AUTH, CCC and REIN: TLS starts and ends only where
+//! nothing stands behind the command that asks for it, nothing is said between the last reply and the
+//! switch, and what policy wants under TLS is never asked of the session without it. Past holes:
+//! CVE-2011-1575, CVE-2015-3306, CVE-2020-9273, ProFTPD 2255, 2265, 2286.
 #![no_main]
 
 use std::collections::VecDeque;
@@ -12,10 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use wharf_proto::ftp::Protection;
 use wharf_proto::ftp::reply::ReplyParser;
 use wharf_proto::ftp::server::{
-    Action, DataRefusal, Finished, LoginRefusal, Outcome, Reason, Refusal, Server, Settings,
-    Started, Status,
+    Action, CloseReason, DataRefusal, Finished, LoginRefusal, Outcome, Reason, Refusal, RequireTls,
+    Server, Settings, Started, Status, TlsRules,
 };
 use wharf_proto::ftp::telnet::{Step, Telnet};
 use wharf_proto::ftp::time::FtpTime;
@@ -26,6 +29,9 @@ struct Session<'a> {
     /// Transfers that were started and have not finished.
     running: VecDeque<Outcome>,
     closed: bool,
+    require: RequireTls,
+    /// What the machine was given last ended with a line.
+    between_lines: bool,
 }
 
 impl Session<'_> {
@@ -59,6 +65,8 @@ impl Session<'_> {
                 let finished = match choice {
                     2 => Finished::NoConnection("the firewall".into()),
                     3 => Finished::Broken("reset".into()),
+                    5 => Finished::NotResumed,
+                    6 => Finished::TlsFailed("alert\r\n226 x".into()),
                     4 => Finished::Failed(self.refusal()),
                     _ => Finished::Complete {
                         octets: 5,
@@ -79,6 +87,9 @@ impl Session<'_> {
         let pre_login = matches!(
             action,
             Action::Authenticate { .. }
+                | Action::IdentifyByCertificate { .. }
+                | Action::StartTls
+                | Action::EndTls
                 | Action::Status
                 | Action::ClientName(_)
                 | Action::CommandSeen { .. }
@@ -101,12 +112,23 @@ impl Session<'_> {
                 return None;
             }
             Action::CloseData | Action::ClientName(_) | Action::CommandSeen { .. } => return None,
-            Action::Authenticate { .. } if good => Outcome::LoggedIn {
-                message: String::new(),
-            },
-            Action::Authenticate { .. } => Outcome::LoginRefused(
-                [LoginRefusal::Incorrect, LoginRefusal::LockedOut][usize::from(self.choice() % 2)],
-            ),
+            Action::StartTls | Action::EndTls => return None,
+            Action::IdentifyByCertificate { .. } if self.choice() % 2 == 0 => {
+                Outcome::PasswordNeeded
+            }
+            Action::Authenticate { .. } | Action::IdentifyByCertificate { .. } if good => {
+                Outcome::LoggedIn {
+                    message: String::new(),
+                }
+            }
+            Action::Authenticate { .. } | Action::IdentifyByCertificate { .. } => {
+                let refusals = [
+                    LoginRefusal::Incorrect,
+                    LoginRefusal::LockedOut,
+                    LoginRefusal::TlsRequired,
+                ];
+                Outcome::LoginRefused(refusals[usize::from(self.choice() % 3)])
+            }
             Action::Logout => Outcome::Done,
             Action::Retrieve { .. } | Action::Store { .. } | Action::List { .. } => self.transfer(),
             Action::SetActive(_) if good => Outcome::Done,
@@ -156,6 +178,17 @@ fn settle(server: &mut Server, session: &mut Session<'_>, now: Instant, written:
         if let Some(action) = server.poll_action() {
             assert!(!session.closed, "{action:?} after Close");
             let logged_in = server.is_logged_in();
+            match &action {
+                Action::Authenticate { .. } => {
+                    assert!(server.is_secure() || !session.require.login());
+                }
+                Action::Retrieve { .. } | Action::Store { .. } | Action::List { .. } => {
+                    let private = server.protection() == Protection::Private;
+                    assert!(private || !session.require.data());
+                }
+                Action::StartTls | Action::EndTls => switch(server, session, &action, now),
+                _ => {}
+            }
             if let Some(outcome) = session.answer(&action, logged_in) {
                 server.handle_outcome(now, outcome);
             }
@@ -166,10 +199,40 @@ fn settle(server: &mut Server, session: &mut Session<'_>, now: Instant, written:
     panic!("the machine never comes to rest");
 }
 
+/// The way into TLS or out of it, which may also fail.
+fn switch(server: &mut Server, session: &mut Session<'_>, action: &Action, now: Instant) {
+    assert!(session.between_lines, "{action:?} behind half a line");
+    assert!(!server.wants_input());
+    let mut more = Vec::new();
+    assert!(!server.poll_transmit(&mut more), "{}", more.escape_ascii());
+    match (action, session.choice() % 16) {
+        // The handshake failed, or the peer was gone: the driver closes.
+        (_, 15) => session.closed = true,
+        (_, 14) => {
+            server.handle_input(now, b"NOOP\r\n");
+            let close = Some(Action::Close(CloseReason::Injection));
+            assert_eq!(server.poll_action(), close);
+            assert!(!server.poll_transmit(&mut more));
+            session.closed = true;
+        }
+        (Action::StartTls, choice) => {
+            assert!(!server.is_secure());
+            server.tls_started(now, choice > 11);
+            assert!(server.is_secure() && !server.is_logged_in());
+        }
+        _ => {
+            assert!(server.is_secure());
+            server.tls_ended(now);
+            assert!(!server.is_secure());
+        }
+    }
+}
+
 fuzz_target!(|data: &[u8]| {
-    let Some((&first, data)) = data.split_first() else {
+    let [first, second, data @ ..] = data else {
         return;
     };
+    let (first, second) = (*first, *second);
     let (input, choices) = data.split_at(data.len() - data.len() / 4);
     let start = Instant::now();
     let mut now = start;
@@ -180,14 +243,36 @@ fuzz_target!(|data: &[u8]| {
         anonymous: first & 1 == 1,
         strict_crlf: first & 2 == 2,
         command_events: first & 4 == 4,
+        tls: TlsRules {
+            offered: second & 4 == 4,
+            require: [
+                RequireTls::No,
+                RequireTls::Login,
+                RequireTls::Data,
+                RequireTls::Both,
+            ][usize::from(second & 3)],
+            implicit_protection: Protection::Private,
+            ccc: second & 8 == 8,
+        },
         ..Settings::default()
     };
-    let mut server = Server::new(Arc::new(settings), now);
     let mut session = Session {
         choices,
         running: VecDeque::new(),
         closed: false,
+        require: settings.tls.require,
+        between_lines: true,
     };
+    let implicit = second & 20 == 20;
+    let new = if implicit {
+        Server::implicit
+    } else {
+        Server::new
+    };
+    let mut server = new(Arc::new(settings), now);
+    if implicit {
+        server.tls_started(now, second & 32 == 32);
+    }
     let mut written = Vec::new();
     server.greet(now);
     settle(&mut server, &mut session, now, &mut written);
@@ -206,6 +291,7 @@ fuzz_target!(|data: &[u8]| {
         if session.closed {
             break;
         }
+        session.between_lines = piece.ends_with(b"\n");
         server.handle_input(now, piece);
         settle(&mut server, &mut session, now, &mut written);
         if session.choice() % 8 == 7
