@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use wharf_accounts::{AlternativeName, Certificate, CertificateRole, Channel};
 use wharf_vfs::Right;
 
 use super::*;
@@ -370,4 +371,103 @@ async fn a_view_of_the_old_configuration_is_not_given_to_the_next_session() {
     let (old, ()) = tokio::join!(house.anna(), reloading);
     assert_eq!(old.view().settings().umask, 0);
     assert_eq!(house.anna().await.view().settings().umask, 0o077);
+}
+
+/// A session of somebody at 192.0.2.1 who showed a certificate with this address in TLS.
+fn secured(house: &House, email: &str, role: CertificateRole) -> Session<Guest> {
+    let mut session = house.guest(1);
+    let certificate = Certificate {
+        sha256: [0; 32],
+        subject: Vec::new(),
+        names: vec![AlternativeName::Email(email.to_owned())],
+    };
+    session.set_channel(Channel::Tls {
+        certificate: Some(Arc::new(certificate)),
+        role,
+    });
+    session
+}
+
+fn mapped() -> Account {
+    Account {
+        certificates: vec!["email:anna@example.org".parse().unwrap()],
+        ..account("anna")
+    }
+}
+
+/// TLS-09, mode `login`: the certificate stands for the password of the account that lists it. For
+/// another name the password is asked, whether there is such an account or not, and nothing counts
+/// as a failure.
+#[tokio::test]
+async fn tls_09_a_mapped_certificate_logs_in_without_a_password() {
+    let house = House::with(
+        Policy::default(),
+        [mapped(), account("bert")],
+        MemoryVolume::new(0),
+    );
+    let claim = |user: &str| Credential::Certificate { user: user.into() };
+    let guest = |email| secured(&house, email, CertificateRole::Login);
+    for (user, email) in [
+        ("bert", "anna@example.org"),
+        ("nobody", "anna@example.org"),
+        ("a\0b", "anna@example.org"),
+        ("anna", "bert@example.org"),
+    ] {
+        let attempt = guest(email).log_in(&claim(user), Instant::now(), 0).await;
+        assert_eq!(failure(attempt), (LoginError::PasswordWanted, 0), "{user}");
+    }
+    let plain = house
+        .guest(1)
+        .log_in(&claim("anna"), Instant::now(), 0)
+        .await;
+    assert_eq!(failure(plain), (LoginError::PasswordWanted, 0));
+    assert!(
+        house
+            .heard
+            .all()
+            .iter()
+            .all(|event| !event.starts_with("login_failed"))
+    );
+    let session = guest("anna@example.org")
+        .log_in(&claim("anna"), Instant::now(), 0)
+        .await
+        .unwrap_or_else(|failure| panic!("{:?}", failure.error));
+    assert_eq!(&*session.account().name, "anna");
+    let guest = session.log_out();
+    assert!(guest.channel().is_secure(), "the connection stays as it is");
+}
+
+/// TLS-09, mode `second`: the password alone is refused like a wrong one, at the password.
+#[tokio::test]
+async fn tls_09_as_second_proof_a_certificate_of_another_user_is_refused() {
+    let house = House::with(Policy::default(), [mapped()], MemoryVolume::new(0));
+    let password = Credential::password("anna", "secret");
+    let over = |email| {
+        secured(&house, email, CertificateRole::Second).log_in(&password, Instant::now(), 0)
+    };
+    assert_eq!(
+        failure(over("bert@example.org").await),
+        (LoginError::Incorrect, 2)
+    );
+    assert!(over("anna@example.org").await.is_ok());
+}
+
+/// TLS-23: who knows the password hears that TLS is required, everybody else what they always hear.
+#[tokio::test]
+async fn tls_23_an_account_for_tls_alone_is_not_entered_in_plaintext() {
+    let strict = Account {
+        require_tls: RequireTls::Login,
+        ..account("anna")
+    };
+    let house = House::with(Policy::default(), [strict], MemoryVolume::new(0));
+    for (name, password, error) in [
+        ("anna", "wrong", LoginError::Incorrect),
+        ("nobody", "secret", LoginError::Incorrect),
+        ("anna", "secret", LoginError::TlsRequired),
+    ] {
+        assert_eq!(failure(house.log_in(1, name, password).await).0, error);
+    }
+    let session = secured(&house, "x@y", CertificateRole::Login);
+    let password = Credential::password("anna", "secret");
+    assert!(session.log_in(&password, Instant::now(), 0).await.is_ok());
 }

@@ -185,3 +185,19 @@ impl ResolvesServerCert for SessionMemory {
         Some(Arc::clone(self.shown.get_or_init(|| chosen)))
     }
 }
+
+/// Bytes of a session's configuration that no other session shares.
+#[cfg(test)]
+pub(super) fn memory_size(config: &ServerConfig) -> usize {
+    // Strong and weak count of an `Arc`.
+    let counts = 2 * size_of::<usize>();
+    let alpn = config.alpn_protocols.iter();
+    counts
+        + size_of_val(config)
+        + counts
+        + size_of::<SessionMemory>()
+        + alpn
+            .map(|name| size_of_val(name) + name.capacity())
+            .sum::<usize>()
+        + (config.cert_compressors.len() + config.cert_decompressors.len()) * 2 * size_of::<usize>()
+}
