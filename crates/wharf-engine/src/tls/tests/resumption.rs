@@ -202,9 +202,9 @@ fn session_ids_are_bounded_and_the_one_used_longest_ago_gives_way() {
 
 /// Idle sessions are many: all that is not shared is counted here.
 #[test]
-fn a_session_costs_less_than_a_kibibyte() {
+fn a_session_costs_less_than_half_a_kibibyte() {
     let tls = Authority::new().tls();
     let session = tls.session();
     let size = size_of::<SessionTls>() + memory_size(&session.config());
-    assert!(size <= 1024, "{size} bytes");
+    assert!(size <= 512, "{size} bytes");
 }
