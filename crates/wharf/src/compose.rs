@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    net::{Ipv6Addr, SocketAddr},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -16,6 +17,7 @@ use wharf_accounts::{
 };
 use wharf_engine::{
     AdmissionLimits, LockoutPolicy, Policy, Views,
+    acme::{self, Challenge},
     tls::{
         self, CertificateSource, ClientCertificates, ClientTrust, MinVersion, SessionReuse, Tls,
     },
@@ -223,7 +225,7 @@ pub(crate) fn tls(config: &Config) -> Option<tls::Settings> {
             })
             .collect(),
     };
-    if certificates.is_empty() {
+    if certificates.is_empty() && config.acme.domains.is_empty() {
         return None;
     }
     let trust = || ClientTrust {
@@ -253,6 +255,40 @@ pub(crate) fn tls(config: &Config) -> Option<tls::Settings> {
         },
         require_close_notify: tls.require_close_notify,
     })
+}
+
+/// What the certificates of an authority are ordered by; `None` where none are wanted.
+pub(crate) fn acme(config: &Config) -> Option<acme::Settings> {
+    let acme = &config.acme;
+    if acme.domains.is_empty() {
+        return None;
+    }
+    Some(acme::Settings {
+        directory: acme.directory.clone(),
+        contact: acme.contact.clone(),
+        domains: acme.domains.clone(),
+        challenge: match acme.challenge {
+            config::AcmeChallenge::TlsAlpn01 => Challenge::TlsAlpn01 {
+                listen: acme_address(config),
+            },
+            config::AcmeChallenge::Http01 => Challenge::Http01 {
+                listen: acme_address(config),
+            },
+        },
+        storage: config.state_dir.clone(),
+        root_ca: acme.root_ca.clone(),
+        renew_before: acme.renew_before,
+    })
+}
+
+/// Where the authority's check is answered. One socket of IPv6 takes IPv4 as well.
+pub(crate) fn acme_address(config: &Config) -> SocketAddr {
+    let port = match config.acme.challenge {
+        config::AcmeChallenge::TlsAlpn01 => 443,
+        config::AcmeChallenge::Http01 => 80,
+    };
+    let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    config.acme.listen.unwrap_or(everywhere)
 }
 
 /// What the FTP front end is told.

@@ -3,6 +3,8 @@
 //! SIGHUP reads the configuration again (a bad one is refused and the old one stays) and opens the
 //! logs anew; SIGTERM and SIGINT drain, a second one ends at once.
 
+mod certificates;
+
 use std::{
     fs::{File, OpenOptions},
     future::Future,
@@ -19,20 +21,18 @@ use tokio::{
 use wharf_accounts::Store;
 use wharf_engine::{
     Ending, Engine, Listener, Workers,
+    acme::Acme,
     engine::Current,
     events::{Bus, Event, Format, Level, LineWriter, LogSink, Sink, XferlogSink},
     tls::Tls,
 };
 use wharf_ftp::{FtpFrontEnd, advertised};
 
+use self::certificates::{tell_acme, tell_refreshed, time_of_day, watch_certificates};
 use crate::{
-    certificates,
     compose::{self, OpenVolumes, ViewBuilder},
     config::{Config, LogFormat, LogLevel},
 };
-
-/// How often certificate files are looked at.
-const CERTIFICATE_WATCH: Duration = Duration::from_secs(5);
 
 /// Reads the configuration again.
 pub(crate) type Reread = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
@@ -46,6 +46,8 @@ pub(crate) struct Service {
     pub(crate) implicit: Vec<Listener>,
     /// Certificates, read while the process could.
     pub(crate) tls: Option<Arc<Tls>>,
+    /// Certificates from an authority, with the port for its check.
+    pub(crate) acme: Option<Acme>,
     pub(crate) reread: Reread,
     /// Runs once the listeners are served.
     pub(crate) ready: Box<dyn FnOnce() -> io::Result<()> + Send>,
@@ -82,6 +84,7 @@ impl Service {
             explicit,
             implicit,
             tls,
+            acme,
             reread,
             ready,
         } = self;
@@ -132,6 +135,15 @@ impl Service {
             Arc::clone(&watched),
             told(stopped.clone()),
         )));
+        if let Some(acme) = acme {
+            let told_to = Arc::clone(&engine);
+            let report = move |report| tell_acme(&told_to, &report);
+            tasks.push(tokio::spawn(acme.run(
+                time_of_day,
+                report,
+                told(stopped.clone()),
+            )));
+        }
         tasks.push(tokio::spawn(refresh_names(
             Arc::clone(&ftp.explicit),
             told(stopped.clone()),
@@ -224,10 +236,14 @@ impl Running {
     fn reload(&mut self) {
         self.engine.bus.reopen();
         let refuse = |engine: &Engine, cause: &str| engine.tell("", &Event::ReloadFailed { cause });
-        let config = match (self.reread)() {
+        let mut config = match (self.reread)() {
             Ok(config) => config,
             Err(cause) => return refuse(&self.engine, &cause),
         };
+        let changes = self.config.restart_changes(&config);
+        // Where certificates come from was settled at the start.
+        config.acme.clone_from(&self.config.acme);
+        config.tls.auto_self_signed = self.config.tls.auto_self_signed;
         let views = ViewBuilder::new(&config, Arc::clone(&self.open));
         let accounts = match compose::accounts(&config, Some(&self.store)) {
             Ok(accounts) => accounts,
@@ -240,7 +256,7 @@ impl Running {
             Ok(tls) => tls,
             Err(cause) => return refuse(&self.engine, &cause),
         };
-        for key in self.config.restart_changes(&config) {
+        for key in changes {
             let text = format!("{key} has changed; that takes effect with a restart");
             self.engine.tell(
                 "",
@@ -317,58 +333,6 @@ async fn refresh_names(ftp: Arc<FtpFrontEnd>, stop: impl Future<Output = ()>) {
     tokio::select! {
         () = refreshing => {}
         () = stop => {}
-    }
-}
-
-/// Takes up new certificates where they lie, so that nobody has to send a signal.
-async fn watch_certificates(
-    engine: Arc<Engine>,
-    watched: Arc<Current<Option<Arc<Tls>>>>,
-    stop: impl Future<Output = ()>,
-) {
-    let watching = async {
-        let mut told = String::new();
-        loop {
-            tokio::time::sleep(CERTIFICATE_WATCH).await;
-            let Some(tls) = watched.load().as_ref().clone() else {
-                continue;
-            };
-            let looked = Arc::clone(&tls);
-            if let Ok(refreshed) = tokio::task::spawn_blocking(move || looked.refresh()).await {
-                tell_refreshed(&engine, &tls, refreshed, &mut told);
-            }
-        }
-    };
-    tokio::select! {
-        () = watching => {}
-        () = stop => {}
-    }
-}
-
-/// Tells of new certificates; of a failure once, until another thing happens.
-fn tell_refreshed(
-    engine: &Engine,
-    tls: &Tls,
-    refreshed: Result<bool, wharf_engine::tls::Error>,
-    told: &mut String,
-) {
-    let (level, text) = match refreshed {
-        Ok(false) => return told.clear(),
-        Ok(true) => {
-            let names: Vec<_> = tls.certificates().iter().map(certificates::line).collect();
-            (
-                Level::Info,
-                format!("new certificates: {}", names.join("; ")),
-            )
-        }
-        Err(error) => (
-            Level::Warning,
-            format!("the certificates of before stay in use: {error}"),
-        ),
-    };
-    if text != *told {
-        engine.tell("", &Event::Notice { level, text: &text });
-        *told = text;
     }
 }
 

@@ -40,6 +40,8 @@ pub(super) struct Certificate {
     pub(super) sha256: [u8; 32],
     /// The file, where the server made it itself.
     pub(super) self_signed: Option<PathBuf>,
+    /// Names for which an authority's takes its place as soon as it is there.
+    pub(super) ordered: Vec<String>,
 }
 
 impl Announcement<'_> {
@@ -77,9 +79,15 @@ impl Announcement<'_> {
         }
         if let Some(certificate) = &self.certificate {
             let digest = hex(&certificate.sha256);
-            let note = match certificate.self_signed {
-                Some(_) => " (self-signed: compare it when a client asks)",
-                None => "",
+            let note = match (&certificate.self_signed, certificate.ordered.as_slice()) {
+                (_, [_, ..]) => {
+                    format!(
+                        " until that for {} is there",
+                        certificate.ordered.join(", ")
+                    )
+                }
+                (Some(_), []) => " (self-signed: compare it when a client asks)".to_owned(),
+                (None, []) => String::new(),
             };
             let _ = writeln!(text, "TLS   certificate sha256:{digest}{note}");
         }
@@ -163,6 +171,7 @@ mod tests {
             certificate: Some(Certificate {
                 sha256: [0xab; 32],
                 self_signed: Some("/state/my server/self-signed.pem".into()),
+                ordered: Vec::new(),
             }),
             tls_only: false,
             stays_root: false,

@@ -1,7 +1,9 @@
 //! `wharf check`: is this configuration whole, what does it open, and what is risky about it?
 //!
-//! It exits with an error only for what `wharf serve` would refuse; a risk is told and left to its
-//! owner.
+//! It exits with an error for what `wharf serve` would refuse and for a certificate that has expired; a
+//! risk is told and left to its owner.
+
+mod certificates;
 
 use std::{
     net::IpAddr,
@@ -12,11 +14,9 @@ use clap::Args;
 use wharf_accounts::Tree;
 use wharf_vfs::Right;
 
-use wharf_engine::tls::{CertificateFacts, Origin, Tls};
-
+use self::certificates::{certificate_risks, certificate_table, expired, load_certificates, now};
 use super::{environment, ports::Ports, say};
 use crate::{
-    certificates::{self, Validity},
     compose,
     config::{self, Config, PeerCheck, RequireTls, SessionReuse, VolumeStore},
     exit::Failure,
@@ -70,113 +70,6 @@ impl Check {
             Err(Failure::config(expired.join("\n")))
         }
     }
-}
-
-/// Seconds since 1970 UTC.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether a certificate has expired is a question to the clock"
-)]
-fn now() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
-    })
-}
-
-/// The certificates that the server would show; none where its own is not made yet.
-fn load_certificates(config: &Config) -> Result<Vec<CertificateFacts>, Failure> {
-    if config.self_signed().is_some_and(|files| !files.exist()) {
-        return Ok(Vec::new());
-    }
-    let Some(settings) = compose::tls(config) else {
-        return Ok(Vec::new());
-    };
-    let tls = Tls::load(settings).map_err(|error| Failure::config(error.to_string()))?;
-    Ok(tls.certificates())
-}
-
-/// What clients see, the default certificate first.
-fn certificate_table(config: &Config, certificates: &[CertificateFacts]) -> String {
-    let mut text = String::from("Certificates\n");
-    if certificates.is_empty() {
-        text.push_str(&match config.self_signed() {
-            Some(files) => format!(
-                "  {} is made at the first start, signed by itself\n",
-                files.chain.display()
-            ),
-            None => "  none: there is no TLS\n".to_owned(),
-        });
-    }
-    for facts in certificates {
-        let kind = if facts.self_signed {
-            "signed by itself".to_owned()
-        } else {
-            format!("issued by {}", facts.issuer)
-        };
-        text.push_str(&format!(
-            "  {}\n    file        {}\n    valid       {} to {}, {kind}\n    fingerprint sha256:{}\n",
-            certificates::names(facts),
-            certificates::place(facts),
-            certificates::date(facts.not_before),
-            certificates::date(facts.not_after),
-            certificates::hex(&facts.sha256),
-        ));
-    }
-    text.push('\n');
-    text
-}
-
-/// Certificates that serve nobody any more.
-fn expired(certificates: &[CertificateFacts], now: i64) -> Vec<String> {
-    let expired = certificates
-        .iter()
-        .filter(|facts| certificates::validity(facts, now) == Validity::Expired);
-    expired
-        .map(|facts| {
-            format!(
-                "the certificate {} of {} expired on {}; renew it: clients refuse the server",
-                certificates::place(facts),
-                certificates::names(facts),
-                certificates::date(facts.not_after)
-            )
-        })
-        .collect()
-}
-
-fn certificate_risks(certificates: &[CertificateFacts], now: i64) -> Vec<Risk> {
-    let mut risks = Vec::new();
-    let mut add = |text: String| {
-        risks.push(Risk {
-            key: "tls.certificates",
-            text,
-        });
-    };
-    for facts in certificates {
-        let (place, names) = (certificates::place(facts), certificates::names(facts));
-        match certificates::validity(facts, now) {
-            Validity::Good => {}
-            Validity::EndsSoon(days) => add(format!(
-                "{place} ({names}) ends in {days} days, on {}: renew it",
-                certificates::date(facts.not_after)
-            )),
-            Validity::Expired => add(format!(
-                "{place} ({names}) expired on {}",
-                certificates::date(facts.not_after)
-            )),
-            Validity::NotYet => add(format!(
-                "{place} ({names}) is not valid before {}; is the clock right?",
-                certificates::date(facts.not_before)
-            )),
-        }
-        if let (true, Origin::Files(source)) = (facts.key_exposed, &facts.origin) {
-            let key = source.key.display();
-            add(format!(
-                "everybody on this host can read the key {key}: chmod o= {key}"
-            ));
-        }
-    }
-    risks
 }
 
 fn missing_directories(config: &Config) -> Vec<String> {
@@ -362,52 +255,6 @@ mod tests {
         assert!(named(&config).contains(&"ftp.listen"));
         config.ftp.ccc = true;
         assert!(named(&config).contains(&"ftp.ccc"));
-    }
-
-    #[test]
-    fn certificates_are_shown_with_names_end_and_key_mode() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let directory = tempfile::tempdir().unwrap();
-        let mut config = config::load(None, &[]).unwrap();
-        config.state_dir = directory.path().to_owned();
-        assert!(certificate_table(&config, &[]).contains("made at the first start"));
-        let files = config.self_signed().unwrap();
-        files.ensure(&["192.0.2.7:21".parse().unwrap()]).unwrap();
-        let facts = load_certificates(&config).unwrap();
-        let table = certificate_table(&config, &facts);
-        for part in [
-            "192.0.2.7",
-            "signed by itself",
-            "sha256:",
-            "self-signed.pem",
-        ] {
-            assert!(table.contains(part), "{part} in {table}");
-        }
-        let end = facts[0].not_after;
-        assert!(certificate_risks(&facts, facts[0].not_before).is_empty());
-        let told = |now| certificate_risks(&facts, now).remove(0).text;
-        assert!(told(end - 86_401).contains("ends in 1 days"));
-        assert!(expired(&facts, end).is_empty());
-        assert!(expired(&facts, end + 1)[0].contains("expired on"));
-        assert!(told(facts[0].not_before - 1).contains("clock"));
-        let mode = std::fs::Permissions::from_mode(0o644);
-        std::fs::set_permissions(&files.key, mode).unwrap();
-        let facts = load_certificates(&config).unwrap();
-        let risk = certificate_risks(&facts, facts[0].not_before).remove(0);
-        assert!(risk.text.contains("can read the key"), "{}", risk.text);
-    }
-
-    #[test]
-    fn certificates_that_cannot_be_used_are_refused_with_the_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("missing.pem");
-        let variables = [(
-            "WHARF_TLS_CERTIFICATES".to_owned(),
-            format!("[{{ chain = {path:?}, key = {path:?} }}]"),
-        )];
-        let config = config::load(None, &variables).unwrap();
-        let error = load_certificates(&config).unwrap_err().to_string();
-        assert!(error.contains("missing.pem"), "{error}");
     }
 
     #[test]

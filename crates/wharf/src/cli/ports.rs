@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, ops::RangeInclusive};
 
-use crate::config::Config;
+use crate::{compose, config::Config};
 
 /// What must be reachable.
 pub(super) struct Ports {
-    /// Control connections, explicit and implicit.
-    pub(super) control: BTreeSet<u16>,
+    /// Control connections, explicit and implicit, and an authority's checks.
+    pub(super) open: BTreeSet<u16>,
     /// Passive data connections.
     pub(super) passive: RangeInclusive<u16>,
     /// Source ports of active data connections, when allowed.
@@ -26,13 +26,14 @@ impl Ports {
             .chain(implicit)
             .map(std::net::SocketAddr::port)
             .collect();
+        let acme = (!config.acme.domains.is_empty()).then(|| compose::acme_address(config).port());
         let active_sources = if config.data.active {
             control.iter().map(|port| port.saturating_sub(1)).collect()
         } else {
             BTreeSet::new()
         };
         Self {
-            control,
+            open: control.iter().copied().chain(acme).collect(),
             passive: config.data.passive_ports.clone(),
             active_sources,
         }
@@ -53,6 +54,13 @@ impl Ports {
                 "  {address:<28} tcp  in   FTPS control connections, implicit TLS"
             );
         }
+        if !config.acme.domains.is_empty() {
+            let address = compose::acme_address(config).to_string();
+            let _ = writeln!(
+                text,
+                "  {address:<28} tcp  in   the authority's check of names (acme.listen)"
+            );
+        }
         let passive = format!("{}-{}", self.passive.start(), self.passive.end());
         let _ = writeln!(
             text,
@@ -70,7 +78,7 @@ impl Ports {
     /// Rules for the usual firewalls, and the ports to publish behind NAT or from a container.
     pub(super) fn rules(&self) -> String {
         let (first, last) = (self.passive.start(), self.passive.end());
-        let control: Vec<_> = self.control.iter().map(u16::to_string).collect();
+        let control: Vec<_> = self.open.iter().map(u16::to_string).collect();
         let list = control.join(", ");
         let mut text =
             String::from("Firewall rules to copy\n  nftables (table inet filter, chain input):\n");

@@ -13,7 +13,7 @@ use std::{
 
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use wharf_engine::{Listener, tls::Tls};
+use wharf_engine::{Listener, acme::Acme, tls::Tls};
 
 use super::{
     announce::{self, Announcement},
@@ -108,6 +108,7 @@ impl Serve {
         let identity = self.identity(&config)?;
         make_state_directory(&config.state_dir)?;
         let tls = prepare_tls(&config)?;
+        let acme = prepare_acme(&config, tls.as_ref())?;
         if let Some(identity) = identity {
             hand_over(&config.state_dir, identity)?;
             // Active data come from the port below the listener's: 20 and 989.
@@ -122,6 +123,7 @@ impl Serve {
             explicit,
             implicit,
             tls,
+            acme,
             ready: Box::new(move || say(&lines)),
             reread: Box::new(move || {
                 self.configure(&environment)
@@ -167,7 +169,7 @@ impl Serve {
 
     /// The command line, else the configuration, else (for a folder) the ports of the quick start.
     fn choose_ports(&self, config: &mut Config) -> Result<(), Failure> {
-        let has_tls = !config.tls.certificates.is_empty() || config.tls.auto_self_signed;
+        let has_tls = config.has_tls();
         if self.standard_ports {
             config.ftp.listen = everywhere(21);
             config.ftp.listen_implicit = Some(everywhere(990)).filter(|_| has_tls);
@@ -275,6 +277,7 @@ impl Serve {
             certificate: certificate.map(|facts| announce::Certificate {
                 sha256: facts.sha256,
                 self_signed: config.self_signed().map(|files| files.chain),
+                ordered: config.acme.domains.clone(),
             }),
             tls_only: config.ftp.require_tls.covers_login(),
             stays_root: identity.is_some_and(|identity| identity.user == 0),
@@ -405,6 +408,16 @@ fn prepare_tls(config: &Config) -> Result<Option<Arc<Tls>>, Failure> {
         .map(|settings| Tls::load(settings).map(Arc::new))
         .transpose()
         .map_err(|error| Failure::config(error.to_string()))
+}
+
+/// The port of the authority's check is opened while the process can still do it.
+fn prepare_acme(config: &Config, tls: Option<&Arc<Tls>>) -> Result<Option<Acme>, Failure> {
+    let (Some(settings), Some(tls)) = (compose::acme(config), tls) else {
+        return Ok(None);
+    };
+    Acme::open(settings, Arc::clone(tls))
+        .map(Some)
+        .map_err(|error| Failure::denied(format!("certificates by ACME: {error}")))
 }
 
 #[expect(

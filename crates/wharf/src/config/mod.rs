@@ -22,11 +22,11 @@ use wharf_accounts::Account;
 pub(crate) use raw::Problem;
 pub(crate) use reference::{markdown, schema};
 pub(crate) use table::{
-    Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Tls, Upload,
+    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Tls, Upload,
 };
 pub(crate) use types::{
-    AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat, LogLevel,
-    Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion,
+    AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat,
+    LogLevel, Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion,
 };
 
 use crate::self_signed::Files;
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) data: Data,
     /// TLS.
     pub(crate) tls: Tls,
+    /// Certificates from an authority.
+    pub(crate) acme: Acme,
     /// Uploads.
     pub(crate) upload: Upload,
     /// Renames.
@@ -187,6 +189,13 @@ impl Config {
             .then(|| Files::of(&self.state_dir))
     }
 
+    /// Whether there is a certificate, or will be one.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.tls.auto_self_signed
+            || !self.tls.certificates.is_empty()
+            || !self.acme.domains.is_empty()
+    }
+
     /// Names of the keys that differ in `new` and take effect with a restart only.
     pub(crate) fn restart_changes(&self, new: &Self) -> Vec<String> {
         let mut changes = Vec::new();
@@ -197,6 +206,7 @@ impl Config {
         self.ftp.restart_changes(&new.ftp, "ftp", &mut changes);
         self.data.restart_changes(&new.data, "data", &mut changes);
         self.tls.restart_changes(&new.tls, "tls", &mut changes);
+        self.acme.restart_changes(&new.acme, "acme", &mut changes);
         changes
     }
 }

@@ -94,6 +94,7 @@ pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report)
         ftp: root.ftp,
         data: root.data,
         tls: root.tls,
+        acme: root.acme,
         upload: root.upload,
         rename: root.rename,
         list: root.list,

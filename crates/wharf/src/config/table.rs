@@ -7,10 +7,12 @@
 //!
 //! This room must not read a file or look at two keys at once: contradictions are `resolve`'s.
 
+mod acme;
 mod people;
 mod service;
 mod tls;
 
+pub(crate) use acme::Acme;
 pub(crate) use people::{Anonymous, UserEntry, VolumeEntry};
 pub(crate) use service::{Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload};
 pub(crate) use tls::Tls;
@@ -34,6 +36,9 @@ section! {
         data: Data = "{}", Live;
         /// TLS, for every protocol that has it.
         tls: Tls = "{}", Live;
+        /// Certificates from an authority, ordered and renewed by the server itself (ACME). Until the
+        /// first one is there, what `tls` has serves.
+        acme: Acme = "{}", Live;
         /// How uploads become files.
         upload: Upload = "{}", Live;
         /// Renaming.

@@ -16,8 +16,8 @@ use wharf_vfs::VirtualPath;
 pub(crate) use self::{
     measure::{Bytes, Moment, Rate, Umask},
     word::{
-        AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat, LogLevel,
-        Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion, VolumeKind,
+        AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection,
+        LogFormat, LogLevel, Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion, VolumeKind,
     },
 };
 use super::{

@@ -13,7 +13,9 @@ const CERTIFICATE_HINT: &str = "name one in [[tls.certificates]] (chain and key)
 
 /// Contradictions between keys of TLS and of those who need it.
 pub(super) fn check(root: &Root, report: &mut Report) {
-    let available = !root.tls.certificates.is_empty() || root.tls.auto_self_signed;
+    let available = !root.tls.certificates.is_empty()
+        || root.tls.auto_self_signed
+        || !root.acme.domains.is_empty();
     let mut needs = |key: &str, wanted: bool| {
         if wanted && !available {
             let message = format!("`{key}` asks for TLS, but there is no certificate");
@@ -41,6 +43,7 @@ pub(super) fn check(root: &Root, report: &mut Report) {
     check_listeners(root, report);
     check_certificates(root, report);
     check_client_certificates(root, report);
+    check_acme(root, report);
 }
 
 /// A port speaks TLS first or it does not.
@@ -99,6 +102,79 @@ fn check_client_certificates(root: &Root, report: &mut Report) {
             "name the PEM file of the authorities that issue your clients' certificates",
         );
     }
+}
+
+/// An order that the authority would refuse is refused here.
+fn check_acme(root: &Root, report: &mut Report) {
+    let acme = &root.acme;
+    if acme.domains.is_empty() {
+        for key in [
+            "agree_to_terms",
+            "contact",
+            "challenge",
+            "listen",
+            "root_ca",
+        ] {
+            let key = format!("acme.{key}");
+            if report.is_set(&key) {
+                let message = format!("`{key}` is set but `acme.domains` names nothing to order");
+                report.add_at(
+                    &key,
+                    message,
+                    "add domains = [\"ftp.example.org\"], or remove it",
+                );
+            }
+        }
+        return;
+    }
+    if !acme.agree_to_terms {
+        report.add_at(
+            "acme.domains",
+            "`acme.domains` without `acme.agree_to_terms`",
+            "read the terms of service of the authority and add agree_to_terms = true",
+        );
+    }
+    for (at, domain) in acme.domains.iter().enumerate() {
+        if !is_host_name(domain) {
+            report.add_at(
+                &format!("acme.domains[{at}]"),
+                format!("`acme.domains`: {domain:?} is no name that a certificate can be ordered for"),
+                "write whole names such as \"ftp.example.org\": no addresses, no wildcards, others than ASCII as xn--",
+            );
+        }
+    }
+    if !acme.directory.starts_with("https://") {
+        report.add_at(
+            "acme.directory",
+            "`acme.directory` is no https address",
+            "write the whole address, such as \"https://acme-v02.api.letsencrypt.org/directory\"",
+        );
+    }
+    if let Some(contact) = &acme.contact
+        && !contact.contains('@')
+    {
+        report.add_at(
+            "acme.contact",
+            "`acme.contact` is no e-mail address",
+            "write one such as \"admin@example.org\", or remove the key",
+        );
+    }
+}
+
+/// Dotted labels of letters, digits and inner hyphens that are no address (RFC 1123 2.1).
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    name.len() <= 253
+        && name.contains('.')
+        && name.split('.').all(label)
+        && name.bytes().any(|byte| byte.is_ascii_alphabetic())
 }
 
 impl RequireTls {

@@ -1,7 +1,10 @@
 //! Keys about TLS: each one read, each one written wrongly, each contradiction.
 
 use super::{
-    super::types::{ClientCertificates, DataProtection, RequireTls, SessionReuse, TlsVersion},
+    super::types::{
+        AcmeChallenge, CertificateRole, ClientCertificates, DataProtection, RequireTls,
+        SessionReuse, TlsVersion,
+    },
     *,
 };
 
@@ -186,6 +189,149 @@ fn contradictions_about_tls_are_told_where_they_stand() {
         assert!(message.contains(part), "{text}\n{message}");
         assert_eq!(line, at, "{text}\n{message}");
         assert!(!hint.is_empty(), "{text}");
+    }
+}
+
+/// TLS-23: an account asks for TLS of its own.
+#[test]
+fn tls23_an_account_has_its_own_demands_and_certificates() {
+    let digest = "0A:".repeat(31) + "0a";
+    let text = format!(
+        "[anonymous]\nenabled = true\nroot = \"/srv\"\nrequire_tls = \"no\"\n\
+        [tls]\nclient_certificates = \"request\"\nclient_ca = \"ca.pem\"\nclient_certificate_role = \"second\"\n\
+        [[user]]\nname = \"ann\"\nhome = \"h\"\npassword = \"x\"\nrequire_tls = \"both\"\n\
+        certificates = [\"sha256:{digest}\", \"email:ann@example.org\", \"subject:CN=ann,O=Example\"]\n\
+        [[user]]\nname = \"bob\"\nhome = \"h\"\npassword = \"x\"\n"
+    );
+    let config = load_text(&text).unwrap();
+    let demands: Vec<_> = config
+        .accounts
+        .iter()
+        .map(|account| account.require_tls)
+        .collect();
+    use wharf_accounts::RequireTls as Account;
+    assert_eq!(demands, [Account::Both, Account::Inherit, Account::No]);
+    let rules = &config.accounts[0].certificates;
+    assert_eq!(rules[0].to_string(), format!("sha256:{}", "0a".repeat(32)));
+    assert_eq!(rules.len(), 3);
+    assert!(config.accounts[1].certificates.is_empty());
+    assert_eq!(config.tls.client_certificate_role, CertificateRole::Second);
+}
+
+#[test]
+fn wrong_demands_of_an_account_are_told_where_they_stand() {
+    let user =
+        |rest: &str| format!("[[user]]\nname = \"ann\"\nhome = \"h\"\npassword = \"x\"\n{rest}\n");
+    let asked = "[tls]\nclient_certificates = \"request\"\nclient_ca = \"ca.pem\"\n";
+    for (text, at, part) in [
+        (user("require_tls = \"yes\""), 5, "require_tls"),
+        (
+            user("require_tls = \"login\"\n[tls]\nauto_self_signed = false"),
+            5,
+            "no certificate",
+        ),
+        (
+            user("certificates = [\"email:a@b.example\"]"),
+            5,
+            "not asked",
+        ),
+        (
+            format!("{asked}{}", user("certificates = [\"sha256:12\"]")),
+            8,
+            "certificates[0]",
+        ),
+        (
+            format!("{asked}client_certificate_role = \"first\"\n"),
+            4,
+            "client_certificate_role",
+        ),
+        (
+            "[tls]\nclient_certificate_role = \"second\"\n".to_owned(),
+            2,
+            "not asked",
+        ),
+        (
+            "[anonymous]\nenabled = true\nroot = \"/srv\"\nrequire_tls = \"data\"\n[tls]\nauto_self_signed = false\n".to_owned(),
+            4,
+            "no certificate",
+        ),
+    ] {
+        let (line, _, message, hint) = problem(&text);
+        assert!(message.contains(part), "{text}\n{message}");
+        assert_eq!(line, at, "{text}\n{message}");
+        assert!(!hint.is_empty(), "{text}\n{message}");
+    }
+}
+
+#[test]
+fn an_order_of_certificates_is_read() {
+    let config = load_text(
+        "[acme]\ndomains = [\"ftp.example.org\"]\nagree_to_terms = true\ncontact = \"admin@example.org\"\n\
+        challenge = \"http-01\"\nlisten = \"0.0.0.0:8080\"\nroot_ca = \"pebble.pem\"\n\
+        directory = \"https://localhost:14000/dir\"\nrenew_before = \"10d\"\n[tls]\nauto_self_signed = false\n[ftp]\nrequire_tls = \"both\"\n",
+    )
+    .unwrap();
+    assert!(config.has_tls() && config.self_signed().is_none());
+    assert_eq!(config.acme.challenge, AcmeChallenge::Http01);
+    assert_eq!(config.acme.listen, Some("0.0.0.0:8080".parse().unwrap()));
+    assert_eq!(config.acme.renew_before, Duration::from_secs(864_000));
+    let defaults = load_text("").unwrap().acme;
+    assert!(defaults.domains.is_empty() && !defaults.agree_to_terms);
+    assert_eq!(defaults.challenge, AcmeChallenge::TlsAlpn01);
+    let new = load_text("[acme]\ndomains = [\"a.example\"]\nagree_to_terms = true\n").unwrap();
+    assert_eq!(
+        load_text("").unwrap().restart_changes(&new),
+        ["acme.domains", "acme.agree_to_terms"]
+    );
+}
+
+#[test]
+fn an_order_that_no_authority_takes_is_refused() {
+    let order = |rest: &str| {
+        format!("[acme]\nagree_to_terms = true\ndomains = [\"ftp.example.org\"]\n{rest}\n")
+    };
+    for (text, at, part) in [
+        (
+            "[acme]\ndomains = [\"ftp.example.org\"]\n".to_owned(),
+            2,
+            "agree_to_terms",
+        ),
+        (
+            "[acme]\nagree_to_terms = true\n".to_owned(),
+            2,
+            "nothing to order",
+        ),
+        (
+            "[acme]\nlisten = \"0.0.0.0:80\"\n".to_owned(),
+            2,
+            "nothing to order",
+        ),
+        (order("directory = \"http://ca.example/\""), 4, "https"),
+        (order("contact = \"nobody\""), 4, "e-mail"),
+        (order("challenge = \"dns-01\""), 4, "acme.challenge"),
+        (order("listen = \"80\""), 4, "acme.listen"),
+        (order("renew_before = \"5m\""), 4, "acme.renew_before"),
+        (order("root_ca = \"\""), 4, "acme.root_ca"),
+    ] {
+        let (line, _, message, _) = problem(&text);
+        assert!(message.contains(part), "{text}\n{message}");
+        assert_eq!(line, at, "{text}\n{message}");
+    }
+    for bad in [
+        "*.example.org",
+        "192.0.2.7",
+        "localhost",
+        "a..b",
+        "-a.example",
+        "ä.example",
+    ] {
+        let text = format!("[acme]\nagree_to_terms = true\ndomains = [\"{bad}\"]\n");
+        let (line, _, message, hint) = problem(&text);
+        assert!(
+            message.contains("no name") && hint.contains("ftp.example.org"),
+            "{message}"
+        );
+        assert_eq!(line, 3);
     }
 }
 

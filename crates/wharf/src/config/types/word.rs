@@ -329,3 +329,13 @@ choice! {
         Second = "second",
     }
 }
+
+choice! {
+    /// How an authority checks names.
+    AcmeChallenge {
+        /// RFC 8737.
+        TlsAlpn01 = "tls-alpn-01",
+        /// RFC 8555 section 8.3.
+        Http01 = "http-01",
+    }
+}
