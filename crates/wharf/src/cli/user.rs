@@ -441,3 +441,77 @@ fn make_directory(path: &std::path::Path) -> Result<(), Failure> {
         .create(path);
     made.map_err(|error| Failure::denied(format!("cannot make {}: {error}", path.display())))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        properties: Properties,
+    }
+
+    fn changed(account: &Account, words: &[&str]) -> Result<Account, String> {
+        let line = Line::try_parse_from(std::iter::once(&"set").chain(words))
+            .map_err(|error| error.to_string())?;
+        let mut account = account.clone();
+        line.properties.apply(&mut account);
+        Ok(account)
+    }
+
+    #[test]
+    fn tls_of_an_account_is_set_shown_and_taken_back() {
+        let plain = Account {
+            name: AccountName::parse(b"anna").unwrap(),
+            kind: AccountKind::User,
+            home: Home::directory("/srv"),
+            grants: Grants::everywhere(Rights::FULL),
+            limits: AccountLimits::default(),
+            enabled: true,
+            expires: None,
+            allowed_networks: Vec::new(),
+            password: StoredSecret::plain("secret"),
+            require_tls: RequireTls::Inherit,
+            certificates: Vec::new(),
+        };
+        let rule = format!("sha256:{}", "0a".repeat(32));
+        let words = [
+            "--require-tls",
+            "both",
+            "--certificate",
+            &rule,
+            "--certificate",
+            "email:anna@example.org",
+        ];
+        let secured = changed(&plain, &words).unwrap();
+        assert_eq!(secured.require_tls, RequireTls::Both);
+        let shown = details(&secured);
+        for line in [
+            "require TLS    both\n".to_owned(),
+            format!("certificate    {rule}\n"),
+            "certificate    email:anna@example.org\n".to_owned(),
+        ] {
+            assert!(shown.contains(&line), "{line} in {shown}");
+        }
+        let kept = changed(&secured, &["--max-sessions", "3"]).unwrap();
+        assert_eq!(kept.certificates, secured.certificates);
+        assert_eq!(kept.require_tls, RequireTls::Both);
+        let words = ["--no-certificates", "--require-tls", "inherit"];
+        let back = changed(&secured, &words).unwrap();
+        assert!(back.certificates.is_empty());
+        assert_eq!(back.require_tls, RequireTls::Inherit);
+        for (words, part) in [
+            (
+                ["--require-tls", "yes"],
+                "inherit, no, login, data and both",
+            ),
+            (["--certificate", "sha256:12"], "64 hexadecimal digits"),
+        ] {
+            let error = changed(&plain, &words).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
