@@ -150,7 +150,7 @@ impl Tls {
         let certified = Arc::new(Certified::from_pair(pair, &provider())?);
         let mut inputs = self.inputs();
         let mut installed = inputs.installed.clone();
-        installed.retain(|other| other.facts.names != certified.facts.names);
+        installed.retain(|other| !other.facts.has_names_of(&certified.facts));
         installed.push(certified);
         let next = snapshot(&inputs.settings, &inputs.files, &installed)?;
         inputs.installed = installed;

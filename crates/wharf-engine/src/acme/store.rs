@@ -201,4 +201,3 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Error> {
         cause,
     })
 }
-

@@ -3,7 +3,7 @@
 //! Reading is all that happens here: chain, validity and revocation of a peer's certificate were
 //! checked by the handshake before anybody looks at what it says.
 
-use std::{fmt::Write as _, net::IpAddr};
+use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr};
 
 use rustls::{
     crypto::CryptoProvider,
@@ -47,6 +47,14 @@ pub struct CertificateFacts {
     pub origin: Origin,
     /// Whether everybody on this host can read its private key, which is a reason to warn.
     pub key_exposed: bool,
+}
+
+impl CertificateFacts {
+    /// Whether both have the same names; an authority puts them in any order.
+    pub(super) fn has_names_of(&self, other: &Self) -> bool {
+        let names = |facts: &Self| facts.names.iter().cloned().collect::<BTreeSet<_>>();
+        names(self) == names(other)
+    }
 }
 
 /// Where a certificate comes from.
