@@ -4,6 +4,8 @@
     reason = "tests look at the files that the client made"
 )]
 
+mod certificates;
+mod security;
 mod server;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};

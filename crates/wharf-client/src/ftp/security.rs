@@ -155,7 +155,7 @@ impl Session {
                     &error,
                     rejected.as_ref(),
                     &context.trust,
-                    settings.minimum,
+                    settings,
                 ))
             }
             Err(_) => {
@@ -254,7 +254,7 @@ impl Session {
                     &error,
                     rejected.as_ref(),
                     &context.trust,
-                    context.options.tls.minimum,
+                    &context.options.tls,
                 );
                 Err(match rejected {
                     // TLS-54: somebody else answered.

@@ -340,13 +340,13 @@ impl Session {
             return connect::broken(step, error);
         };
         // In TLS 1.3 a server refuses the client's certificate when the handshake is over for us.
-        let minimum = self.options().tls.minimum;
+        let settings = &self.options().tls;
         tls::handshake_failed(
             &self.context.site,
             cause,
             None,
             &self.context.trust,
-            minimum,
+            settings,
         )
     }
 

@@ -1,17 +1,20 @@
 //! A small FTP server that does what a test tells it to do wrong.
 //!
 //! It is right by default: a few files in memory, passive connections, REST, SIZE, MLSD. A test forces
-//! replies to a verb, cuts transfers, or hides features. It logs the lines that it was sent.
+//! replies to a verb, cuts transfers, or hides features. It logs the lines that it was sent. Its TLS is
+//! tokio-rustls's, not the record layer that is tested.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// What a test wants.
 #[derive(Default)]
@@ -33,8 +36,118 @@ pub(super) struct Wish {
     pub(super) listing: Option<&'static str>,
     /// Every line that came.
     pub(super) log: Vec<String>,
+    /// TLS, if it is offered.
+    pub(super) tls: Option<Tls>,
+    /// Of each protected data connection: whether it resumed a session.
+    pub(super) resumed: Vec<bool>,
+    /// Of each protected upload: whether it ended with close_notify.
+    pub(super) goodbyes: Vec<bool>,
     /// Sessions that were greeted.
     pub(super) sessions: usize,
+}
+
+/// TLS as a test wants it.
+#[derive(Clone)]
+pub(super) struct Tls {
+    /// Of the control connection.
+    pub(super) control: Arc<ServerConfig>,
+    /// Of data connections.
+    pub(super) data: Arc<ServerConfig>,
+    /// From the first octet.
+    pub(super) implicit: bool,
+    /// Data connections that resume no session are refused.
+    pub(super) requires_resumption: bool,
+    /// Data connections end with close_notify.
+    pub(super) says_goodbye: bool,
+    /// After the answer to AUTH nothing comes any more.
+    pub(super) falls_silent: bool,
+    /// Sent right behind the answer to AUTH, in clear.
+    pub(super) behind_auth: &'static str,
+}
+
+impl Tls {
+    /// Explicit, and right in everything.
+    pub(super) fn new(config: ServerConfig) -> Self {
+        let config = Arc::new(config);
+        Self {
+            control: Arc::clone(&config),
+            data: config,
+            implicit: false,
+            requires_resumption: false,
+            says_goodbye: true,
+            falls_silent: false,
+            behind_auth: "",
+        }
+    }
+}
+
+/// A connection, protected or not.
+enum Wire {
+    Plain(TcpStream),
+    Secure(Box<TlsStream<TcpStream>>),
+}
+
+impl Wire {
+    async fn secure(self, config: &Arc<ServerConfig>) -> std::io::Result<Self> {
+        let Self::Plain(stream) = self else {
+            return Ok(self);
+        };
+        let acceptor = TlsAcceptor::from(Arc::clone(config));
+        Ok(Self::Secure(Box::new(acceptor.accept(stream).await?)))
+    }
+
+    /// close_notify both ways; what comes behind is plain.
+    async fn unsecure(self) -> Self {
+        let Self::Secure(mut stream) = self else {
+            return self;
+        };
+        // In this order nothing plain can be read as part of TLS.
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+        stream.get_mut().1.send_close_notify();
+        stream.flush().await.unwrap();
+        Self::Plain(stream.into_inner().0)
+    }
+
+    /// One octet at a time: what stands behind AUTH is not read as part of the line.
+    async fn line(&mut self) -> Option<Vec<u8>> {
+        let mut line = Vec::new();
+        while line.last() != Some(&b'\n') {
+            let octet = match self {
+                Self::Plain(stream) => stream.read_u8().await,
+                Self::Secure(stream) => stream.read_u8().await,
+            };
+            line.push(octet.ok()?);
+        }
+        Some(line)
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes).await,
+            Self::Secure(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    /// Everything up to the end, and whether it was one with close_notify.
+    async fn read_to_end(&mut self) -> (Vec<u8>, bool) {
+        let mut bytes = Vec::new();
+        let ended = match self {
+            Self::Plain(stream) => stream.read_to_end(&mut bytes).await,
+            Self::Secure(stream) => stream.read_to_end(&mut bytes).await,
+        };
+        (bytes, ended.is_ok())
+    }
+
+    async fn end(mut self, says_goodbye: bool) {
+        if let Self::Secure(stream) = &mut self
+            && says_goodbye
+        {
+            let _ = stream.shutdown().await;
+        }
+    }
 }
 
 /// No reply at all.
@@ -84,26 +197,28 @@ impl Server {
             wish.sessions += 1;
             wish.greetings.pop_front().unwrap_or("220 ready")
         });
-        let (read, mut write) = stream.into_split();
+        let tls = self.with(|wish| wish.tls.clone());
+        let mut wire = Wire::Plain(stream);
+        if let Some(tls) = tls.as_ref().filter(|tls| tls.implicit) {
+            match wire.secure(&tls.control).await {
+                Ok(secure) => wire = secure,
+                Err(_) => return,
+            }
+        }
         if greeting == HANG_UP
-            || write
-                .write_all(format!("{greeting}\r\n").as_bytes())
+            || wire
+                .write(format!("{greeting}\r\n").as_bytes())
                 .await
                 .is_err()
         {
             return;
         }
-        let mut lines = BufReader::new(read);
         let mut state = State {
-            passive: None,
+            way: None,
             offset: 0,
+            tls: None,
         };
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if lines.read_until(b'\n', &mut line).await.unwrap_or(0) == 0 {
-                return;
-            }
+        while let Some(mut line) = wire.line().await {
             // Telnet's IP and Synch before ABOR.
             line.retain(|b| *b < 0x80);
             let text = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -117,14 +232,32 @@ impl Server {
                 Some(SILENCE) => continue,
                 Some(HANG_UP) => return,
                 Some(reply) => reply.to_owned(),
-                None => self.answer(&mut state, &mut write, verb, argument).await,
+                None => self.answer(&mut state, &mut wire, verb, argument).await,
             };
-            if write
-                .write_all(format!("{reply}\r\n").as_bytes())
+            let switch = reply.get(..3).unwrap_or_default();
+            let behind = match &tls {
+                Some(tls) if switch == "234" => tls.behind_auth,
+                _ => "",
+            };
+            if wire
+                .write(format!("{reply}\r\n{behind}").as_bytes())
                 .await
                 .is_err()
             {
                 return;
+            }
+            if let Some(tls) = tls.as_ref().filter(|_| switch == "234") {
+                if tls.falls_silent {
+                    wire.read_to_end().await;
+                    return;
+                }
+                match wire.secure(&tls.control).await {
+                    Ok(secure) => wire = secure,
+                    Err(_) => return,
+                }
+            }
+            if verb == "CCC" && switch == "200" {
+                wire = wire.unsecure().await;
             }
         }
     }
@@ -132,12 +265,21 @@ impl Server {
     async fn answer(
         &self,
         state: &mut State,
-        control: &mut tokio::net::tcp::OwnedWriteHalf,
+        control: &mut Wire,
         verb: &str,
         argument: &str,
     ) -> String {
         let file = |name: &str| self.with(|wish| wish.files.get(name).cloned());
         match verb {
+            "AUTH" if self.with(|wish| wish.tls.is_some()) => "234 go on".into(),
+            "PBSZ" | "CCC" if self.with(|wish| wish.tls.is_some()) => "200 ok".into(),
+            "PROT" if argument == "P" => {
+                state.tls = self.with(|wish| wish.tls.clone());
+                match state.tls {
+                    Some(_) => "200 ok".into(),
+                    None => "502 not here".into(),
+                }
+            }
             "USER" => "331 password".into(),
             "PASS" => "230 in".into(),
             "FEAT" => {
@@ -153,13 +295,18 @@ impl Server {
             "EPSV" | "PASV" => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let port = listener.local_addr().unwrap().port();
-                state.passive = Some(listener);
+                state.way = Some(Way::Passive(listener));
                 if verb == "EPSV" {
                     format!("229 ok (|||{port}|)")
                 } else {
                     // A private address that is not ours (RPL-53).
                     format!("227 ok (10,9,8,7,{},{})", port >> 8, port & 255)
                 }
+            }
+            "PORT" => {
+                let octets: Vec<u16> = argument.split(',').map(|o| o.parse().unwrap()).collect();
+                state.way = Some(Way::Active(octets[4] << 8 | octets[5]));
+                "200 ok".into()
             }
             "REST" => {
                 state.offset = argument.parse().unwrap();
@@ -191,26 +338,39 @@ impl Server {
                     .unwrap_or((usize::MAX, "226 complete"));
                 let from = std::mem::take(&mut state.offset).min(bytes.len());
                 let to = cut.clamp(from, bytes.len());
-                let _ = control.write_all(b"150 here it comes\r\n").await;
-                if let Some(mut data) = state.accept().await {
-                    let _ = data.write_all(&bytes[from..to]).await;
+                let _ = control.write(b"150 here it comes\r\n").await;
+                match self.data(state).await {
+                    Ok((mut data, says_goodbye)) => {
+                        let _ = data.write(&bytes[from..to]).await;
+                        data.end(says_goodbye).await;
+                        last.into()
+                    }
+                    Err(refusal) => refusal.into(),
                 }
-                last.into()
             }
             "MLSD" | "LIST" => {
                 let listing = self.with(|wish| wish.listing);
-                let _ = control.write_all(b"150 here it comes\r\n").await;
-                if let Some(mut data) = state.accept().await {
-                    let _ = data.write_all(listing.unwrap_or_default().as_bytes()).await;
+                let _ = control.write(b"150 here it comes\r\n").await;
+                match self.data(state).await {
+                    Ok((mut data, says_goodbye)) => {
+                        let _ = data.write(listing.unwrap_or_default().as_bytes()).await;
+                        data.end(says_goodbye).await;
+                        "226 complete".into()
+                    }
+                    Err(refusal) => refusal.into(),
                 }
-                "226 complete".into()
             }
             "STOR" | "APPE" => {
-                let _ = control.write_all(b"150 go on\r\n").await;
-                let mut received = Vec::new();
-                if let Some(mut data) = state.accept().await {
-                    let _ = data.read_to_end(&mut received).await;
-                }
+                let _ = control.write(b"150 go on\r\n").await;
+                let received = match self.data(state).await {
+                    Ok((mut data, says_goodbye)) => {
+                        let (received, in_order) = data.read_to_end().await;
+                        data.end(says_goodbye).await;
+                        self.with(|wish| wish.goodbyes.push(in_order));
+                        received
+                    }
+                    Err(refusal) => return refusal.into(),
+                };
                 let offset = std::mem::take(&mut state.offset);
                 self.with(|wish| {
                     let (kept, last) = wish
@@ -228,15 +388,43 @@ impl Server {
             _ => "502 not here".into(),
         }
     }
+
+    /// The data connection, and how it is ended; or the reply instead.
+    async fn data(&self, state: &mut State) -> Result<(Wire, bool), &'static str> {
+        const NONE: &str = "425 no data connection";
+        let stream = match state.way.take().ok_or(NONE)? {
+            Way::Passive(listener) => listener.accept().await.map_err(|_| NONE)?.0,
+            Way::Active(port) => TcpStream::connect(("127.0.0.1", port))
+                .await
+                .map_err(|_| NONE)?,
+        };
+        let wire = Wire::Plain(stream);
+        let Some(tls) = &state.tls else {
+            return Ok((wire, true));
+        };
+        let wire = wire.secure(&tls.data).await.map_err(|_| "522 no TLS")?;
+        let resumed = match &wire {
+            Wire::Secure(stream) => {
+                stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+            }
+            Wire::Plain(_) => false,
+        };
+        self.with(|wish| wish.resumed.push(resumed));
+        if tls.requires_resumption && !resumed {
+            return Err("522 TLS session of data connection not resumed");
+        }
+        Ok((wire, tls.says_goodbye))
+    }
+}
+
+enum Way {
+    Passive(TcpListener),
+    Active(u16),
 }
 
 struct State {
-    passive: Option<TcpListener>,
+    way: Option<Way>,
     offset: usize,
-}
-
-impl State {
-    async fn accept(&mut self) -> Option<TcpStream> {
-        Some(self.passive.take()?.accept().await.ok()?.0)
-    }
+    /// Of data connections, after PROT P.
+    tls: Option<Tls>,
 }

@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError, pki_types::U
 use wharf_proto::ftp::{reply::Reply, time::Calendar};
 use wharf_transfer::tls;
 
-use super::{CertificateFacts, Rejected, Trust, Version, verifier::Reason};
+use super::{CertificateFacts, Mode, Rejected, Tls, Trust, Version, verifier::Reason};
 use crate::{Error, Kind, Site, Step, error::shown};
 
 /// The host's name is none that a certificate could have.
@@ -26,7 +26,7 @@ pub(crate) fn handshake_failed(
     error: &tls::Error,
     rejected: Option<&Rejected>,
     trust: &Trust,
-    minimum: Version,
+    settings: &Tls,
 ) -> Error {
     if let Some(rejected) = rejected {
         return not_accepted(site, rejected, trust);
@@ -36,7 +36,7 @@ pub(crate) fn handshake_failed(
         Error::new(Step::Tls, kind, text)
     };
     match error {
-        tls::Error::Protocol(error) => protocol(failed, error, minimum),
+        tls::Error::Protocol(error) => protocol(failed, error, settings),
         _ => failed(Kind::Tls)
             .because(
                 "D24",
@@ -49,7 +49,7 @@ pub(crate) fn handshake_failed(
     }
 }
 
-fn protocol(failed: impl Fn(Kind) -> Error, error: &TlsError, minimum: Version) -> Error {
+fn protocol(failed: impl Fn(Kind) -> Error, error: &TlsError, settings: &Tls) -> Error {
     use AlertDescription as Alert;
     match error {
         TlsError::AlertReceived(
@@ -57,7 +57,7 @@ fn protocol(failed: impl Fn(Kind) -> Error, error: &TlsError, minimum: Version) 
         )
         | TlsError::PeerIncompatible(_) => {
             let error = failed(Kind::Tls);
-            if minimum == Version::Tls13 {
+            if settings.minimum == Version::Tls13 {
                 return error.because("D23", ["leave out --tls-min 1.3: the server may speak 1.2"]);
             }
             error.because(
@@ -83,9 +83,13 @@ fn protocol(failed: impl Fn(Kind) -> Error, error: &TlsError, minimum: Version) 
         ),
         TlsError::AlertReceived(Alert::UnrecognisedName) => failed(Kind::Certificate)
             .because("D25", ["the server has no certificate for this name: use the name that it was set up for"]),
-        TlsError::InvalidMessage(_) => failed(Kind::Tls).because(
+        TlsError::InvalidMessage(_) if settings.mode == Mode::Implicit => failed(Kind::Tls).because(
             "D22",
             ["the port does not speak TLS from the first byte: ftpes:// (port 21) begins in clear, ftps:// (port 990) does not"],
+        ),
+        TlsError::InvalidMessage(_) => failed(Kind::Tls).because(
+            "D24",
+            ["something else than TLS came although the server agreed to TLS: a gateway or somebody on the way interferes"],
         ),
         _ => failed(Kind::Tls).because(
             "D24",

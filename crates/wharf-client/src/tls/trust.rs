@@ -61,8 +61,7 @@ impl Trust {
             Ok(read(&store)?
                 .lines()
                 .filter_map(line)
-                .filter(|(at, _)| *at == place)
-                .next_back()
+                .rfind(|(at, _)| *at == place)
                 .map(|(_, fingerprint)| fingerprint))
         })
         .await
