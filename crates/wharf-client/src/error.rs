@@ -135,6 +135,7 @@ struct Body {
     hints: Vec<String>,
     retryable: bool,
     retry_from_zero: bool,
+    retry_at_once: bool,
 }
 
 impl Error {
@@ -149,6 +150,7 @@ impl Error {
             hints: Vec::new(),
             retryable: false,
             retry_from_zero: false,
+            retry_at_once: false,
         }))
     }
 
@@ -179,6 +181,14 @@ impl Error {
     pub(crate) fn starting_over(mut self) -> Self {
         self.0.retryable = true;
         self.0.retry_from_zero = true;
+        self
+    }
+
+    /// What was wrong is mended already: try again, which counts as the same attempt. Must be given a
+    /// bounded number of times only.
+    pub(crate) fn at_once(mut self) -> Self {
+        self.0.retryable = true;
+        self.0.retry_at_once = true;
         self
     }
 
@@ -215,6 +225,10 @@ impl Error {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
         self
+    }
+
+    pub(crate) const fn is_mended(&self) -> bool {
+        self.0.retry_at_once
     }
 
     pub(crate) const fn starts_over(&self) -> bool {

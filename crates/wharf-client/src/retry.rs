@@ -27,6 +27,9 @@ impl Retry {
 
     /// Waits before the next attempt, or gives the error back when there shall be none.
     pub(crate) async fn after(&mut self, error: Error) -> Result<()> {
+        if error.is_mended() {
+            return Ok(());
+        }
         if !error.is_retryable() || self.left == 0 {
             return Err(error);
         }

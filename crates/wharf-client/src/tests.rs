@@ -626,3 +626,20 @@ async fn stream_to_a_pipe_gives_no_octet_twice() {
     assert_eq!(given, noise(LARGE));
     assert_eq!(case.server.said("REST 100000"), 1);
 }
+
+/// An attempt that moved nothing leaves nothing to go on from: what stands there is somebody else's.
+#[tokio::test]
+async fn older_file_there_is_not_taken_for_the_upload_after_a_refused_attempt() {
+    let mut wish = with_file(0);
+    let mut older = noise(LARGE);
+    older[0] ^= 1;
+    wish.files.insert("f".into(), older);
+    wish.once
+        .insert("STOR", ["425 no data connection"].into_iter().collect());
+    let case = Case::new(wish).await;
+    assert_eq!(case.put(&noise(LARGE)).await.unwrap().kept, 0);
+    assert_eq!(
+        case.server.with(|wish| wish.files["f"].clone()),
+        noise(LARGE)
+    );
+}

@@ -310,13 +310,14 @@ impl Session {
             {
                 self.context.memory.learn(|known| known.tickets_run_dry = true);
                 self.give_up();
+                self.note("the server wants TLS sessions resumed and sends too few TLS 1.3 tickets; going on with TLS 1.2");
                 error
                     .of_data()
                     .because(
                         "D47",
                         ["the server sends too few TLS 1.3 tickets; TLS 1.2 is used from now on"],
                     )
-                    .retryable()
+                    .at_once()
             }
             Some("D46") => error.of_data().because(
                 "D46",

@@ -58,7 +58,8 @@ impl Material {
     pub(crate) fn load(settings: &Tls) -> Result<Self> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
-        if settings.authorities.is_empty() {
+        // Pins leave no question to an authority.
+        if settings.authorities.is_empty() && settings.pins.is_empty() {
             // A store that cannot be read in full still trusts what could be read.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }

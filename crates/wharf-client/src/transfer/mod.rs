@@ -113,7 +113,9 @@ impl<'a> Course<'a> {
         let result = match attempt {
             Ok(done) => Ok(done),
             Err(error) => {
-                self.resume = !error.starts_over();
+                // Only what this run has moved itself is there to be gone on from, unless the user says so.
+                let moved = self.meter.octets() > 0;
+                self.resume = !error.starts_over() && (moved || self.pool.options().resume);
                 match self.retry.after(error).await {
                     Ok(()) => return None,
                     Err(error) => Err(error),
