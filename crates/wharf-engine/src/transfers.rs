@@ -18,6 +18,7 @@ use std::{
 use tokio::sync::Notify;
 use wharf_transfer::{
     DataStream, Error, Flow, Meter, Source, Target, Transform, receive, send, stalled,
+    tls::Truncated,
 };
 use wharf_vfs::{AbortedUpload, Upload};
 
@@ -128,7 +129,9 @@ impl Transfers {
     /// Receives into an upload, commits or aborts it, and tells.
     ///
     /// `announced`: a stream that breaks after at least so many octets counts as whole (INT-56),
-    /// unless it is transformed: then its end was not seen.
+    /// unless it is transformed: then its end was not seen. A secure stream that ends without
+    /// `close_notify` is cut when it brought less than was announced, or when it does not
+    /// [tolerate](DataStream::tolerate_truncation) such an end (DAT-24).
     pub async fn upload(
         &self,
         upload: Upload,
@@ -162,11 +165,18 @@ impl Transfers {
         let received = self.run(flowing).await;
         drop(target);
         let received = match received {
-            Outcome::Failed(Error::Stream(_))
+            Outcome::Failed(Error::Stream(ref error))
                 if transform.is_none()
+                    && !Truncated::is(error)
                     && announced.is_some_and(|octets| self.meter.octets() >= octets) =>
             {
                 Outcome::Complete(self.meter.octets())
+            }
+            Outcome::Complete(octets)
+                if !stream.has_ended_in_order()
+                    && announced.is_some_and(|announced| octets < announced) =>
+            {
+                Outcome::Failed(Error::Stream(Truncated.into()))
             }
             other => other,
         };

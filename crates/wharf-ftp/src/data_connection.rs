@@ -4,6 +4,8 @@
 //! dialled (CVE-1999-0017), a passive listener drops strangers and goes on waiting (CVE-1999-0351).
 //! Every failure names the port, the peer and the time.
 
+mod security;
+
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -19,6 +21,7 @@ use tokio::{io::Interest, net::TcpListener};
 use wharf_proto::ftp::server::DataRefusal;
 use wharf_transfer::DataStream;
 
+pub(crate) use self::security::DataSecurity;
 use crate::{
     passive_ports::PassiveListener,
     settings::{DataSettings, PeerCheck},

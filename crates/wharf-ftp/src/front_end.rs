@@ -11,12 +11,15 @@ use crate::{Settings, clock, control_connection};
 pub struct FtpFrontEnd {
     engine: Arc<Engine>,
     settings: Current<Arc<Settings>>,
-    /// What somebody gets who is turned away at the door: the machine's words, said once.
+    /// What somebody gets who is turned away at the door: the machine's words, said once; nothing
+    /// where only TLS is understood.
     refusal: Vec<u8>,
+    /// TLS comes first.
+    implicit: bool,
 }
 
 impl FtpFrontEnd {
-    /// A service over `engine`.
+    /// A service over `engine` whose sessions begin in the clear; AUTH brings TLS.
     pub fn new(engine: Arc<Engine>, settings: Settings) -> Self {
         let mut machine = Server::new(Arc::clone(&settings.machine), clock::now());
         machine.refuse("Too many connections, try again later.");
@@ -26,6 +29,16 @@ impl FtpFrontEnd {
             engine,
             settings: Current::new(Arc::new(settings)),
             refusal,
+            implicit: false,
+        }
+    }
+
+    /// The same service with TLS from the first octet (port 990), as `ftps`.
+    pub fn implicit(engine: Arc<Engine>, settings: Settings) -> Self {
+        Self {
+            refusal: Vec::new(),
+            implicit: true,
+            ..Self::new(engine, settings)
         }
     }
 
@@ -49,7 +62,11 @@ impl FtpFrontEnd {
     }
 
     pub(crate) const fn name(&self) -> &'static str {
-        "ftp"
+        if self.implicit { "ftps" } else { "ftp" }
+    }
+
+    pub(crate) const fn is_implicit(&self) -> bool {
+        self.implicit
     }
 }
 

@@ -11,13 +11,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wharf_accounts::Channel;
 use wharf_engine::{
-    Abort, Engine, Guest, LoggedIn, Session, Transfers,
+    Abort, Engine, Guest, LoggedIn, Session, SessionTls, Transfers,
     events::{Event, FileChange, Origin},
 };
 use wharf_proto::ftp::{
-    Pathname,
-    server::{Outcome, Reason},
+    Pathname, Protection,
+    server::{Outcome, Reason, RequireTls, TlsRules},
 };
 use wharf_transfer::Meter;
 use wharf_vfs::{Right, View, VirtualPath};
@@ -87,6 +88,13 @@ pub(crate) struct FtpSession {
     pub(crate) idle_limit: Duration,
     /// What the last transfer came to, for STAT.
     pub(crate) last_transfer: Option<(u64, Duration)>,
+    /// TLS of the control connection and of its data connections, once AUTH was said or from the
+    /// start; it outlives CCC.
+    pub(crate) tls: Option<SessionTls>,
+    /// Of the next data connection, as the machine has it.
+    pub(crate) protection: Protection,
+    /// SHA-256 of the certificate that the account was entered with.
+    pub(crate) certificate: Option<[u8; 32]>,
 }
 
 impl FtpSession {
@@ -189,6 +197,7 @@ impl FtpSession {
         self.directory = VirtualPath::root();
         self.directory_seen = None;
         self.last_transfer = None;
+        self.certificate = None;
         self.idle_limit = self.settings.machine.idle_timeout;
     }
 
@@ -201,6 +210,49 @@ impl FtpSession {
         // DAT-18: never for anonymous.
         self.ends.fxp = view.rights(&self.directory).has(Right::Fxp)
             && !session.account().account.is_anonymous();
+        self.certificate = match session.channel() {
+            channel @ Channel::Tls {
+                certificate: Some(certificate),
+                ..
+            } if channel.proves_one_of(&session.account().account.certificates) => {
+                Some(certificate.sha256)
+            }
+            _ => None,
+        };
         self.who = Who::User(session);
+    }
+
+    /// Tells the login what protects the connection from now on.
+    pub(crate) fn set_channel(&mut self, channel: Channel) {
+        match &mut self.who {
+            Who::Guest(session) => session.set_channel(channel),
+            Who::User(session) => session.set_channel(channel),
+            Who::Changing => {}
+        }
+    }
+
+    /// What must be under TLS for the account: what the service asks for, and what the account does.
+    pub(crate) fn tls_rules(&self) -> TlsRules {
+        let rules = self.settings.machine.tls;
+        let Ok(user) = self.user() else {
+            return rules;
+        };
+        let account = user.account().account.require_tls;
+        let login = rules.require.login() || account.login();
+        let data = rules.require.data() || account.data();
+        TlsRules {
+            require: match (login, data) {
+                (true, true) => RequireTls::Both,
+                (true, false) => RequireTls::Login,
+                (false, true) => RequireTls::Data,
+                (false, false) => RequireTls::No,
+            },
+            ..rules
+        }
+    }
+
+    /// Whether the next data connection is under TLS.
+    pub(crate) fn is_protected(&self) -> bool {
+        self.protection == Protection::Private
     }
 }

@@ -26,6 +26,19 @@ pub struct Settings {
     pub idle_max: Duration,
 }
 
+impl Settings {
+    /// What the machine of a new session is told: TLS is offered while there is a certificate.
+    pub(crate) fn machine_now(&self) -> Arc<MachineSettings> {
+        let is_ready = || self.tls.as_ref().is_some_and(|tls| tls.is_ready());
+        if !self.machine.tls.offered || is_ready() {
+            return Arc::clone(&self.machine);
+        }
+        let mut machine = MachineSettings::clone(&self.machine);
+        machine.tls.offered = false;
+        Arc::new(machine)
+    }
+}
+
 /// Settings of data connections.
 #[derive(Clone, Debug)]
 pub struct DataSettings {

@@ -18,6 +18,9 @@ use tokio::{io::Interest, net::TcpStream};
 
 pub(crate) use secure::{PIECE, Secure, broken};
 
+/// What is read of a peer that still talks when a stream is closed, octets.
+const MOST_LEFT: usize = 64 * 1024;
+
 /// A connected stream socket, plain or under TLS.
 #[derive(Debug)]
 pub struct DataStream {
@@ -121,9 +124,20 @@ impl DataStream {
     }
 
     /// Closes in order: what was written is still delivered, then the peer sees the end. A secure
-    /// stream says so by [`DataStream::end`] first.
+    /// stream says so by [`DataStream::end`] first. What a peer under TLS has said behind its part of
+    /// the work (its own end, mostly) is read: unread it would turn the close into a reset, which
+    /// takes with it what is still on its way.
     pub fn finish(self) {
-        drop(self);
+        let Some(socket) = self.descriptor().filter(|_| self.is_secure()) else {
+            return;
+        };
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Write);
+        let mut scratch = [0; 1024];
+        for _ in 0..MOST_LEFT / scratch.len() {
+            if !matches!(rustix::io::read(socket, &mut scratch), Ok(1..)) {
+                break;
+            }
+        }
     }
 
     /// Breaks the connection with a reset, so that the peer cannot take a short file as whole.

@@ -287,8 +287,19 @@ impl Tls {
         }
     }
 
+    /// Whether nothing of a record that is not whole yet has come, nor plaintext that nobody took.
+    pub const fn is_between_records(&self) -> bool {
+        self.start >= self.incoming.len() && self.plain.is_empty()
+    }
+
+    /// What came behind the peer's `close_notify` and is not TLS any more (RFC 4217 12.3: CCC).
+    pub fn take_rest(&mut self) -> Vec<u8> {
+        self.compact();
+        std::mem::take(&mut self.incoming)
+    }
+
     /// Keeps plaintext that its reader has no room for; the next [`Tls::step`] gives it again.
-    pub(crate) fn put_back(&mut self, plaintext: &[u8]) {
+    pub fn put_back(&mut self, plaintext: &[u8]) {
         self.plain.extend_from_slice(plaintext);
     }
 

@@ -45,6 +45,25 @@ pub struct Origin {
     pub account: Option<std::sync::Arc<str>>,
 }
 
+/// What a connection of a session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Commands and replies.
+    Control,
+    /// The octets of a transfer.
+    Data,
+}
+
+impl Purpose {
+    /// The word in a log line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Control => "control",
+            Self::Data => "data",
+        }
+    }
+}
+
 /// Which way the bytes of a transfer go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
@@ -148,6 +167,22 @@ pub enum Event<'a> {
         /// What happened.
         cause: &'a str,
     },
+    /// TLS is up on a connection (TLS-14).
+    Secured {
+        /// Which connection.
+        purpose: Purpose,
+        /// The version of TLS.
+        version: &'a str,
+        /// The cipher suite.
+        suite: &'a str,
+        /// An earlier TLS session was resumed.
+        resumed: bool,
+    },
+    /// TLS did not come up on a control connection, or broke there.
+    TlsFailed {
+        /// Why.
+        cause: &'a str,
+    },
     /// A volume failed in a way that the user was not told in full.
     VolumeFailed {
         /// The back end's words.
@@ -183,10 +218,17 @@ impl Event<'_> {
     pub const fn level(&self) -> Level {
         match self {
             Self::VolumeFailed { .. } | Self::ReloadFailed { .. } => Level::Error,
-            Self::LoginFailed { .. } | Self::Refused { .. } | Self::DataConnection { .. } => {
-                Level::Warning
-            }
+            Self::LoginFailed { .. }
+            | Self::Refused { .. }
+            | Self::DataConnection { .. }
+            | Self::TlsFailed { .. } => Level::Warning,
             Self::Command { .. } | Self::ClientName(_) => Level::Debug,
+            // As it should be, on every transfer.
+            Self::Secured {
+                purpose: Purpose::Data,
+                resumed: true,
+                ..
+            } => Level::Debug,
             Self::Notice { level, .. } => *level,
             Self::Transfer(record) => match record.end {
                 TransferEnd::Committed => Level::Info,
@@ -220,6 +262,8 @@ impl Event<'_> {
                 FileChange::Attributes(_) => "attributes_changed",
             },
             Self::DataConnection { .. } => "data_connection",
+            Self::Secured { .. } => "secured",
+            Self::TlsFailed { .. } => "tls_failed",
             Self::VolumeFailed { .. } => "volume_failed",
             Self::Closed { .. } => "closed",
             Self::Reloaded => "reloaded",

@@ -121,6 +121,19 @@ fn sentence(event: &Event<'_>) -> String {
             FileChange::Attributes(path) => format!("changed attributes of {}", escape(path)),
         },
         Event::DataConnection { cause } => format!("data connection: {}", escape(cause.as_bytes())),
+        Event::Secured {
+            purpose,
+            version,
+            suite,
+            resumed,
+        } => {
+            let how = if *resumed { "resumed" } else { "not resumed" };
+            format!(
+                "{} connection under {version}, {suite}, {how}",
+                purpose.word()
+            )
+        }
+        Event::TlsFailed { cause } => format!("TLS failed: {}", escape(cause.as_bytes())),
         Event::VolumeFailed { cause } => format!("volume failed: {}", escape(cause.as_bytes())),
         Event::Closed { cause, seconds } => {
             format!("closed after {seconds} s: {}", escape(cause.as_bytes()))
@@ -217,8 +230,20 @@ fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
             | FileChange::DirectoryRemoved(path)
             | FileChange::Attributes(path) => field(line, "path", path),
         },
+        Event::Secured {
+            purpose,
+            version,
+            suite,
+            resumed,
+        } => {
+            field(line, "connection", purpose.word().as_bytes());
+            field(line, "version", version.as_bytes());
+            field(line, "suite", suite.as_bytes());
+            let _ = write!(line, r#","resumed":{resumed}"#);
+        }
         Event::Refused { cause }
         | Event::DataConnection { cause }
+        | Event::TlsFailed { cause }
         | Event::VolumeFailed { cause }
         | Event::ReloadFailed { cause } => field(line, "cause", cause.as_bytes()),
         Event::Closed { cause, seconds } => {

@@ -48,6 +48,9 @@ counters! {
     sent: "sent_octets_total", "Octets of files sent.";
     received: "received_octets_total", "Octets of files received.";
     data_failures: "data_connection_failures_total", "Data connections refused or not come about.";
+    tls_handshakes: "tls_handshakes_total", "Connections that TLS came up on, control and data.";
+    tls_resumed: "tls_handshakes_resumed_total", "Those of them that resumed a TLS session.";
+    tls_failures: "tls_failures_total", "Control connections that TLS did not come up on, or broke on.";
     volume_failures: "volume_failures_total", "Failures of volumes.";
 }
 
@@ -61,6 +64,11 @@ impl Counters {
             Event::LoginFailed { .. } => add(&self.login_failures, 1),
             Event::Closed { .. } => add(&self.closed, 1),
             Event::DataConnection { .. } => add(&self.data_failures, 1),
+            Event::Secured { resumed, .. } => {
+                add(&self.tls_resumed, u64::from(*resumed));
+                add(&self.tls_handshakes, 1)
+            }
+            Event::TlsFailed { .. } => add(&self.tls_failures, 1),
             Event::VolumeFailed { .. } => add(&self.volume_failures, 1),
             Event::Transfer(record) => {
                 let (octets, whole, aborted) = match record.direction {

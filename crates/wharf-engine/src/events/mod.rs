@@ -11,7 +11,9 @@ pub mod writer;
 pub mod xferlog;
 
 pub use bus::{Bus, Sink};
-pub use event::{Direction, Event, FileChange, Level, Origin, TransferEnd, TransferRecord};
+pub use event::{
+    Direction, Event, FileChange, Level, Origin, Purpose, TransferEnd, TransferRecord,
+};
 pub use log::{Format, LogSink};
 pub use metrics::Counters;
 pub use writer::LineWriter;

@@ -1,4 +1,4 @@
-//! USER and PASS: from a name and a password to an account's session.
+//! USER and PASS: from a name and a password, or a certificate, to an account's session.
 
 use wharf_accounts::Credential;
 use wharf_engine::LoginError;
@@ -11,17 +11,26 @@ use crate::{
 
 impl FtpSession {
     pub(super) async fn authenticate(&mut self, user: Vec<u8>, password: Vec<u8>) -> Outcome {
-        let Who::Guest(session) = std::mem::replace(&mut self.who, Who::Changing) else {
-            // The machine logs out first; whoever is here is asked to do it again.
-            return Outcome::LoginRefused(LoginRefusal::Incorrect);
-        };
         let credential = if self.settings.machine.anonymous && is_anonymous(&user) {
             Credential::Anonymous { text: password }
         } else {
             Credential::password(user, password)
         };
+        self.log_in(&credential).await
+    }
+
+    /// TLS-09: the certificate of the control connection may be enough.
+    pub(super) async fn identify(&mut self, user: Vec<u8>) -> Outcome {
+        self.log_in(&Credential::Certificate { user }).await
+    }
+
+    async fn log_in(&mut self, credential: &Credential) -> Outcome {
+        let Who::Guest(session) = std::mem::replace(&mut self.who, Who::Changing) else {
+            // The machine logs out first; whoever is here is asked to do it again.
+            return Outcome::LoginRefused(LoginRefusal::Incorrect);
+        };
         let failure = match session
-            .log_in(&credential, clock::now(), clock::unix_now())
+            .log_in(credential, clock::now(), clock::unix_now())
             .await
         {
             Ok(session) => {
@@ -42,9 +51,9 @@ impl FtpSession {
             }
         }
         Outcome::LoginRefused(match failure.error {
-            LoginError::Incorrect | LoginError::TlsRequired | LoginError::PasswordWanted => {
-                LoginRefusal::Incorrect
-            }
+            LoginError::Incorrect => LoginRefusal::Incorrect,
+            LoginError::TlsRequired => LoginRefusal::TlsRequired,
+            LoginError::PasswordWanted => return Outcome::PasswordNeeded,
             LoginError::TooManySessions => LoginRefusal::TooManySessions,
             LoginError::LockedOut => LoginRefusal::LockedOut,
             LoginError::Unavailable => LoginRefusal::Unavailable,

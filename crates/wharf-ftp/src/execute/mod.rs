@@ -47,6 +47,7 @@ impl FtpSession {
             Action::Authenticate { user, password } => {
                 Ok(self.authenticate(user, password).await.into())
             }
+            Action::IdentifyByCertificate { user } => Ok(self.identify(user).await.into()),
             Action::ChangeDirectory(name) => over(self.change_directory(&name).await),
             Action::ParentDirectory => over(self.parent_directory().await),
             Action::CurrentDirectory => over(self.current_directory().await),

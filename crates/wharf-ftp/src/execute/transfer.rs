@@ -1,7 +1,8 @@
 //! RETR, STOR, STOU and APPE: open first, then say so, then connect, then move the bytes.
 //!
 //! The file is open and every right checked before the 150 (DAT-30), so nothing is created, cut or
-//! replaced for a client that may not, and known causes never come after the 150.
+//! replaced for a client that may not, and known causes never come after the 150. Under PROT P nothing
+//! that others can see is made or cut before the peer is known, so there some are opened later.
 
 use std::sync::Arc;
 
@@ -11,11 +12,11 @@ use wharf_proto::ftp::{
     server::{DataRefusal, Finished, Outcome, Placement, Reason, Representation, Started},
 };
 use wharf_transfer::{DataStream, Source, Transform, buffer};
-use wharf_vfs::{FileRef, Links, Upload, UploadMode, VirtualPath};
+use wharf_vfs::{FileRef, Links, Operation, Right, Upload, UploadMode, VirtualPath};
 
-use super::file::ascii_size;
+use super::file::{ascii_size, is_missing};
 use crate::{
-    data_connection::{self, DataPath, Ends},
+    data_connection::{self, DataPath, DataSecurity, Ends},
     replies,
     session::{FtpSession, Reaction, Running},
     settings::Settings,
@@ -29,6 +30,8 @@ pub(super) struct DataSetUp {
     path: DataPath,
     ends: Ends,
     settings: Arc<Settings>,
+    /// PROT P.
+    security: Option<DataSecurity>,
 }
 
 impl DataSetUp {
@@ -36,7 +39,12 @@ impl DataSetUp {
     pub(super) async fn connect(self, transfers: &Transfers) -> Result<DataStream, Finished> {
         let connecting = data_connection::connect(self.path, self.ends, &self.settings.data);
         match transfers.abort.or(connecting).await {
-            Some(Ok(stream)) => Ok(stream),
+            Some(Ok(mut stream)) => {
+                if let Some(security) = self.security {
+                    Box::pin(security.secure(&mut stream, transfers)).await?;
+                }
+                Ok(stream)
+            }
             Some(Err(cause)) => {
                 transfers
                     .engine
@@ -57,6 +65,14 @@ impl FtpSession {
             path: std::mem::take(&mut self.data),
             ends: self.ends,
             settings: Arc::clone(&self.settings),
+            security: self
+                .tls
+                .as_ref()
+                .filter(|_| self.is_protected())
+                .map(|tls| DataSecurity {
+                    tls: tls.clone(),
+                    certificate: self.certificate,
+                }),
         }
     }
 
@@ -148,7 +164,8 @@ impl FtpSession {
             };
             Outcome::Finished(finished)
         };
-        let short = octets.is_some_and(|octets| octets <= SHORT);
+        // A handshake waits for the client, who mostly waits for the 150.
+        let short = !self.is_protected() && octets.is_some_and(|octets| octets <= SHORT);
         let begun = Outcome::Started(Started {
             name: name.as_bytes().to_vec(),
             size: octets,
@@ -178,13 +195,23 @@ impl FtpSession {
         if placement == Placement::Replace {
             self.check_no_directory(&path, &name).await?;
         }
-        let begun = self.view()?.begin_upload(&path, mode, self.umask).await;
-        let mut upload = begun.map_err(|error| self.refused(&error, name.as_bytes()))?;
-        if let Placement::ResumeAt(marker) = placement {
-            upload = self.resume(upload, marker, representation, &name).await?;
-        }
-        let shown = match placement {
-            Placement::Unique => beside(&name, upload.target()),
+        let begun = if self.is_protected() && self.shows_at_once(&path, &mode).await? {
+            self.check_upload(&path, &mode, &name).await?;
+            Begun::Later {
+                path,
+                mode,
+                umask: self.umask,
+            }
+        } else {
+            let begun = self.view()?.begin_upload(&path, mode, self.umask).await;
+            let mut upload = begun.map_err(|error| self.refused(&error, name.as_bytes()))?;
+            if let Placement::ResumeAt(marker) = placement {
+                upload = self.resume(upload, marker, representation, &name).await?;
+            }
+            Begun::Open(upload)
+        };
+        let shown = match (placement, &begun) {
+            (Placement::Unique, Begun::Open(upload)) => beside(&name, upload.target()),
             _ => name.as_bytes().to_vec(),
         };
         let transform: Option<Box<dyn Transform>> = match representation {
@@ -194,12 +221,12 @@ impl FtpSession {
         let transfers = match self.transfers() {
             Ok(transfers) => transfers,
             Err(outcome) => {
-                give_up(upload).await;
+                begun.give_up().await;
                 return Err(outcome);
             }
         };
         let data = self.take_data();
-        let begun = Outcome::Started(Started {
+        let announcement = Outcome::Started(Started {
             name: shown.clone(),
             size: None,
         });
@@ -212,8 +239,15 @@ impl FtpSession {
             let stream = match data.connect(&transfers).await {
                 Ok(stream) => stream,
                 Err(finished) => {
-                    give_up(upload).await;
+                    begun.give_up().await;
                     return Outcome::Finished(finished);
+                }
+            };
+            let upload = match begun.open(&transfers).await {
+                Ok(upload) => upload,
+                Err(error) => {
+                    stream.reset();
+                    return Outcome::Finished(replies::finished(&error.into(), &shown));
                 }
             };
             let target = upload.target().clone();
@@ -230,7 +264,7 @@ impl FtpSession {
             Outcome::Finished(finished(outcome, &shown))
         };
         Ok(Reaction::Begun(
-            begun,
+            announcement,
             Running {
                 work: Box::pin(work),
                 abort,
@@ -267,6 +301,57 @@ impl FtpSession {
                     },
                 ))
             }
+        }
+    }
+
+    /// Whether others would see of an upload as soon as it is open: a new file, or an old one cut.
+    async fn shows_at_once(&self, path: &VirtualPath, mode: &UploadMode) -> Result<bool, Outcome> {
+        let view = self.view()?;
+        Ok(match mode {
+            UploadMode::Replace => !view.settings().upload.atomic,
+            UploadMode::Append => view.metadata(path, Links::Follow).await.is_err(),
+            UploadMode::ResumeAt(_) | UploadMode::Unique { .. } => false,
+        })
+    }
+
+    /// As far as an upload can be judged before it is open.
+    async fn check_upload(
+        &self,
+        path: &VirtualPath,
+        mode: &UploadMode,
+        name: &Pathname,
+    ) -> Result<(), Outcome> {
+        let view = self.view()?;
+        let change = match mode {
+            UploadMode::Append => Right::Append,
+            _ => Right::Overwrite,
+        };
+        let rights = view.rights(path);
+        let may_change = rights.has(change);
+        let needed = if may_change { change } else { Right::Create };
+        view.authorize(needed, path, Operation::Write)
+            .map_err(|error| self.refused(&error, name.as_bytes()))?;
+        let denied = || replies::refused_because(Reason::Denied, name.as_bytes(), "");
+        match view.metadata(path, Links::Follow).await {
+            Ok(metadata) if metadata.is_directory() => Err(replies::refused_because(
+                Reason::IsADirectory,
+                name.as_bytes(),
+                "",
+            )),
+            Ok(_) if may_change => Ok(()),
+            Ok(_) => Err(denied()),
+            Err(error) if is_missing(error.kind) && !rights.has(Right::Create) => Err(denied()),
+            Err(error) if is_missing(error.kind) => {
+                let directory = path.parent().unwrap_or_else(VirtualPath::root);
+                match view.metadata(&directory, Links::Follow).await {
+                    Err(error) if is_missing(error.kind) => {
+                        Err(self.refused(&error, name.as_bytes()))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            // Whoever may not look learns it from the upload itself.
+            Err(_) => Ok(()),
         }
     }
 
@@ -345,6 +430,36 @@ impl FtpSession {
                 give_up(upload).await;
                 Err(self.refused(&error, name.as_bytes()))
             }
+        }
+    }
+}
+
+/// An upload before its first octet.
+enum Begun {
+    /// Open, and nobody can see of it.
+    Open(Upload),
+    /// Opening it would show: that waits until the peer is known.
+    Later {
+        path: VirtualPath,
+        mode: UploadMode,
+        umask: u32,
+    },
+}
+
+impl Begun {
+    async fn open(self, transfers: &Transfers) -> Result<Upload, wharf_vfs::Error> {
+        match self {
+            Self::Open(upload) => Ok(upload),
+            Self::Later { path, mode, umask } => {
+                let view = &transfers.account.view;
+                view.begin_upload(&path, mode, umask).await
+            }
+        }
+    }
+
+    async fn give_up(self) {
+        if let Self::Open(upload) = self {
+            give_up(upload).await;
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use super::House;
+use super::{House, layer::Layer};
 
 /// Turns a test that would hang into one that fails; far beyond every limit of the service, so that
 /// a stopped clock passes those first.
@@ -61,6 +61,8 @@ impl Reply {
 pub(super) struct Client {
     pub(super) control: TcpStream,
     received: Vec<u8>,
+    /// TLS on the control connection, and what its data connections resume.
+    pub(super) tls: Option<Layer>,
 }
 
 impl Client {
@@ -73,9 +75,15 @@ impl Client {
 
     /// Connects and hears nothing yet.
     pub(super) async fn connect_silently(house: &House) -> Self {
+        Self::connect_to(house.address).await
+    }
+
+    /// Connects to one of the listeners and hears nothing yet.
+    pub(super) async fn connect_to(address: SocketAddr) -> Self {
         Self {
-            control: TcpStream::connect(house.address).await.unwrap(),
+            control: TcpStream::connect(address).await.unwrap(),
             received: Vec::new(),
+            tls: None,
         }
     }
 
@@ -90,6 +98,11 @@ impl Client {
 
     /// Sends octets as they are.
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        if let Some(tls) = &mut self.tls {
+            return soon(tls.write(&mut self.control, bytes.as_ref()))
+                .await
+                .unwrap();
+        }
         soon(self.control.write_all(bytes.as_ref())).await.unwrap();
     }
 
@@ -178,6 +191,16 @@ impl Client {
                 let mut line: Vec<u8> = self.received.drain(..end + 2).collect();
                 line.truncate(end);
                 return Some(line);
+            }
+            if let Some(tls) = &mut self.tls {
+                match soon(tls.read(&mut self.control)).await {
+                    Ok(Some(bytes)) => self.received.extend_from_slice(&bytes),
+                    Ok(None) | Err(_) => {
+                        assert!(self.received.is_empty(), "half a line: {:?}", self.received);
+                        return None;
+                    }
+                }
+                continue;
             }
             let mut piece = [0; 4096];
             match soon(self.control.read(&mut piece)).await {

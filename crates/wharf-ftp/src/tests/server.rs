@@ -8,6 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use wharf_accounts::{
     Account, AccountKind, AccountLimits, AccountName, Accounts, Directory, FileDirectory, Home,
     MountSpec, RequireTls, Settings as AccountSettings, StoredSecret, Tree,
@@ -15,8 +16,9 @@ use wharf_accounts::{
 use wharf_engine::{
     Engine, FrontEnd as _, Listener, LockoutPolicy, Policy, Views,
     events::{Bus, Event, Level, Origin, Sink},
+    tls::{self, Tls},
 };
-use wharf_proto::ftp::server::Settings as MachineSettings;
+use wharf_proto::ftp::server::{Settings as MachineSettings, TlsRules};
 use wharf_vfs::{
     Grants, Mount, MountTable, Right, Rights, View, ViewSettings, VirtualPath, Volume,
     volumes::{LocalVolume, MemoryVolume},
@@ -34,6 +36,10 @@ pub(super) struct Plan {
     pub(super) settings: Settings,
     pub(super) policy: Policy,
     pub(super) view: ViewSettings,
+    /// TLS, with a certificate made for the test; then there is an implicit listener, too.
+    pub(super) tls: Option<tls::Settings>,
+    /// Changes the accounts.
+    pub(super) people: fn(&mut Vec<Account>),
 }
 
 impl Default for Plan {
@@ -45,7 +51,6 @@ impl Default for Plan {
         Self {
             address: Ipv4Addr::LOCALHOST.into(),
             settings: Settings {
-                tls: None,
                 machine: Arc::new(machine),
                 data: DataSettings {
                     passive_ports: 20_000..=29_999,
@@ -63,6 +68,7 @@ impl Default for Plan {
                 hash_max_bytes: 1 << 30,
                 ascii_size_max: 1 << 20,
                 idle_max: Duration::from_secs(7200),
+                tls: None,
             },
             policy: Policy {
                 per_account: 100,
@@ -77,11 +83,33 @@ impl Default for Plan {
                 rename_copy_max: 1 << 30,
                 ..ViewSettings::default()
             },
+            tls: None,
+            people: |_| {},
         }
     }
 }
 
 impl Plan {
+    /// With TLS.
+    pub(super) fn secure() -> Self {
+        Self {
+            tls: Some(tls::Settings {
+                alpn: vec![b"ftp".to_vec()],
+                require_close_notify: false,
+                ..tls::Settings::default()
+            }),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn tls(&mut self) -> &mut tls::Settings {
+        self.tls.as_mut().unwrap()
+    }
+
+    pub(super) fn rules(&mut self) -> &mut TlsRules {
+        &mut self.machine().tls
+    }
+
     pub(super) fn machine(&mut self) -> &mut MachineSettings {
         Arc::make_mut(&mut self.settings.machine)
     }
@@ -98,6 +126,10 @@ pub(super) struct House {
     pub(super) memory: MemoryVolume,
     /// The host directory of `/disk`.
     pub(super) disk: PathBuf,
+    /// Where TLS comes first.
+    pub(super) implicit: SocketAddr,
+    /// The certificate of the service.
+    pub(super) certificate: Option<CertificateDer<'static>>,
     events: Arc<Mutex<Vec<String>>>,
     _directory: tempfile::TempDir,
 }
@@ -108,7 +140,7 @@ impl House {
         Self::open(Plan::default()).await
     }
 
-    async fn open(plan: Plan) -> Self {
+    async fn open(mut plan: Plan) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let disk = directory.path().join("disk");
         rustix::fs::mkdir(&disk, 0o755.into()).unwrap();
@@ -121,7 +153,9 @@ impl House {
         ]);
         let events = Arc::new(Mutex::new(Vec::new()));
         let bus = Bus::new(vec![Box::new(Witness(Arc::clone(&events)))]);
-        let directories: Vec<Arc<dyn Directory>> = vec![Arc::new(FileDirectory::new(people()))];
+        let mut people = people();
+        (plan.people)(&mut people);
+        let directories: Vec<Arc<dyn Directory>> = vec![Arc::new(FileDirectory::new(people))];
         let accounts = Accounts::new(directories, AccountSettings::default()).unwrap();
         let views = Box::new(Trees {
             volumes,
@@ -129,16 +163,32 @@ impl House {
             settings: plan.view,
         });
         let engine = Arc::new(Engine::new(bus, accounts, views, plan.policy));
-        let front_end = Arc::new(FtpFrontEnd::new(Arc::clone(&engine), plan.settings));
-        let listener =
-            Listener::open((plan.address, 0).into(), front_end.urgent_in_line()).unwrap();
-        let address = listener.address();
-        tokio::spawn(listener.serve(Arc::clone(&engine), front_end, std::future::pending()));
+        let mut certificate = None;
+        if let Some(settings) = plan.tls {
+            let pair = tls::self_signed(&["localhost".to_owned()], unix_now()).unwrap();
+            let tls = Tls::load(settings).unwrap();
+            tls.install(&pair).unwrap();
+            certificate = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).ok();
+            Arc::make_mut(&mut plan.settings.machine).tls.offered = true;
+            plan.settings.tls = Some(Arc::new(tls));
+        }
+        let implicit = FtpFrontEnd::implicit(Arc::clone(&engine), plan.settings.clone());
+        let explicit = FtpFrontEnd::new(Arc::clone(&engine), plan.settings);
+        let [address, implicit] = [explicit, implicit].map(|front_end| {
+            let listener =
+                Listener::open((plan.address, 0).into(), front_end.urgent_in_line()).unwrap();
+            let address = listener.address();
+            let front_end = Arc::new(front_end);
+            tokio::spawn(listener.serve(Arc::clone(&engine), front_end, std::future::pending()));
+            address
+        });
         Self {
             address,
             engine,
             memory,
             disk,
+            implicit,
+            certificate,
             events,
             _directory: directory,
         }
@@ -285,6 +335,16 @@ fn account(name: &str, kind: AccountKind, mounts: &[(&str, &str)], grants: Grant
         require_tls: RequireTls::default(),
         certificates: Vec::new(),
     }
+}
+
+/// Seconds since 1970: a certificate is good from now on.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a certificate's time is the world's"
+)]
+fn unix_now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap().as_secs()
 }
 
 fn path(text: &str) -> VirtualPath {

@@ -62,6 +62,14 @@ impl DataStream {
         }
     }
 
+    /// Whether the peer has said `close_notify`. A plain stream's end says all that it can say.
+    pub const fn has_ended_in_order(&self) -> bool {
+        match &self.secure {
+            Some(secure) => secure.tls.is_ended(),
+            None => true,
+        }
+    }
+
     /// Says that nothing more will come: `close_notify` under TLS, nothing on a plain stream, whose
     /// closing says it. Once.
     ///

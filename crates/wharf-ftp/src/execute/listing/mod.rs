@@ -68,7 +68,7 @@ impl FtpSession {
                     more = read?;
                     std::mem::swap(&mut ready, &mut next);
                 }
-                Ok(())
+                stream.end().await.map_err(wharf_transfer::Error::Stream)
             };
             let flowing = guard_against_stall(&transfers.meter, transfers.stall_timeout, flowing);
             let flowed = transfers.abort.or(flowing).await;

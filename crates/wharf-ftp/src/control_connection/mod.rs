@@ -5,6 +5,9 @@
 //! wants the session to end. While it is idle it owns no buffer; what is read passes through a
 //! buffer of the thread.
 
+mod security;
+mod wire;
+
 use std::{
     cell::RefCell,
     future::{Future, pending, poll_fn},
@@ -15,26 +18,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::io::Errno;
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    net::TcpStream,
-};
 use wharf_engine::{
     Connection, Ending, Record, Session,
     events::{Event, Level},
 };
-use wharf_proto::ftp::server::{Action, CloseReason, Outcome, Server, ShutDown, Status};
+use wharf_proto::ftp::{
+    Protection,
+    server::{Action, CloseReason, Outcome, Server, ShutDown, Status},
+};
 use wharf_vfs::VirtualPath;
 
+pub(crate) use self::security::secured;
+use self::{
+    security::Cause,
+    wire::{Heard, Wire},
+};
 use crate::{
     FtpFrontEnd, clock,
     data_connection::{DataPath, Ends},
     session::{FtpSession, Reaction, Running, Who},
 };
-
-/// What one read of the control connection takes at the most.
-const READ_SIZE: usize = 4096;
 
 /// How long a peer may take none of its replies before the session is given up.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
@@ -42,20 +45,14 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 /// How long to wait for the peer's end after our own (RPL-38).
 const LINGER: Duration = Duration::from_secs(2);
 
-/// The start of every Telnet command; see [`take`].
-const IAC: u8 = 0xff;
-
 thread_local! {
-    static READ: RefCell<[u8; READ_SIZE]> = const { RefCell::new([0; READ_SIZE]) };
     static WRITE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What woke the task.
 enum Woken {
-    /// Bytes or the end of input were given to the machine.
-    Read,
-    /// The peer is gone without a word.
-    Lost,
+    /// Something was read, or could not be.
+    Heard(Heard),
     /// The running work came to this.
     Finished(Outcome),
     /// A deadline has passed.
@@ -64,23 +61,21 @@ enum Woken {
     Ended(Ending),
 }
 
+/// Why the conversation is over.
+enum Over {
+    /// The machine says so; what it has said last still goes out.
+    Closing(CloseReason),
+    /// TLS failed: not a word more.
+    Unheard(Cause),
+}
+
 struct ControlConnection {
-    socket: TcpStream,
+    wire: Wire,
     machine: Server,
     session: FtpSession,
     running: Option<Running>,
-    input: Input,
     /// What somebody who wants the session to end has asked for, as far as it was heard.
     heard: Ending,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Input {
-    Open,
-    /// There may be more than the reactor knows of.
-    Unsure,
-    /// The peer has said all it will say.
-    Ended,
 }
 
 /// Serves a connection to its end.
@@ -109,9 +104,14 @@ pub(crate) fn serve(
         now,
     );
     let record = Arc::clone(guest.record());
+    let machine = if front_end.is_implicit() {
+        Server::implicit(settings.machine_now(), now)
+    } else {
+        Server::new(settings.machine_now(), now)
+    };
     let mut control = Box::new(ControlConnection {
-        socket,
-        machine: Server::new(Arc::clone(&settings.machine), now),
+        wire: Wire::new(socket),
+        machine,
         session: FtpSession {
             idle_limit: settings.machine.idle_timeout,
             front_end,
@@ -129,9 +129,11 @@ pub(crate) fn serve(
             listens_until: now,
             umask: 0o022,
             last_transfer: None,
+            tls: None,
+            protection: Protection::Clear,
+            certificate: None,
         },
         running: None,
-        input: Input::Open,
         heard: Ending::None,
     });
     async move { control.run(&record).await }
@@ -140,14 +142,44 @@ pub(crate) fn serve(
 impl ControlConnection {
     async fn run(&mut self, record: &Record) {
         let started = record.since;
+        let cause = match self.open(record).await {
+            Ok(()) => self.converse(record).await,
+            Err(cause) => cause,
+        };
+        self.abort_running().await;
+        let seconds = clock::now().saturating_duration_since(started).as_secs();
+        self.session.tell(&Event::Closed { cause, seconds });
+    }
+
+    /// All that comes before the 220 is said.
+    async fn open(&mut self, record: &Record) -> Result<(), Cause> {
+        if self.session.front_end.is_implicit() {
+            match Box::pin(self.secure(record)).await {
+                Ok(certificate) => self.machine.tls_started(clock::now(), certificate),
+                Err(cause) => {
+                    Box::pin(self.hang_up()).await;
+                    return Err(cause);
+                }
+            }
+        }
         self.machine.greet(clock::now());
+        Ok(())
+    }
+
+    /// The conversation; gives the cause of its end.
+    async fn converse(&mut self, record: &Record) -> &'static str {
         let mut timer = std::pin::pin!(wharf_transfer::timer::sleep_until(self.deadline()));
-        let cause = loop {
-            if let Some(reason) = self.do_actions().await {
-                break self.close(reason, record).await;
+        loop {
+            match self.do_actions(record).await {
+                None => {}
+                Some(Over::Closing(reason)) => return self.close(reason, record).await,
+                Some(Over::Unheard(cause)) => {
+                    Box::pin(self.hang_up()).await;
+                    return cause;
+                }
             }
             if self.flush(record).await.is_err() {
-                break "the peer does not take our replies";
+                return "the peer does not take our replies";
             }
             // Replies that went out make room for commands, and a command may have come with the
             // one that began a transfer.
@@ -162,11 +194,19 @@ impl ControlConnection {
                 timer.as_mut().reset(at.into());
             }
             match self.wait(record, timer.as_mut()).await {
-                Woken::Read => {
+                Woken::Heard(Heard::Input) => {
                     let now = clock::now();
                     record.touch(now);
                     // Whoever never stops talking would keep the timer from being looked at.
                     self.machine.handle_timeout(now);
+                }
+                Woken::Heard(Heard::Lost) => return "the peer is gone",
+                Woken::Heard(Heard::Broken(error)) => {
+                    self.session.tell(&Event::TlsFailed {
+                        cause: &error.to_string(),
+                    });
+                    Box::pin(self.hang_up()).await;
+                    return "the peer broke TLS";
                 }
                 Woken::Finished(outcome) => self.finish(outcome),
                 Woken::Timer => {
@@ -180,12 +220,8 @@ impl ControlConnection {
                     self.machine
                         .shut_down("Service is shutting down, try again later.", ShutDown::Idle);
                 }
-                Woken::Lost => break "the peer is gone",
             }
-        };
-        self.abort_running().await;
-        let seconds = clock::now().saturating_duration_since(started).as_secs();
-        self.session.tell(&Event::Closed { cause, seconds });
+        }
     }
 
     fn deadline(&self) -> Instant {
@@ -214,10 +250,10 @@ impl ControlConnection {
     }
 
     /// Does what the machine asks until it asks no more; gives the reason when it asks to close.
-    async fn do_actions(&mut self) -> Option<CloseReason> {
+    async fn do_actions(&mut self, record: &Record) -> Option<Over> {
         while let Some(action) = self.machine.poll_action() {
             match action {
-                Action::Close(reason) => return Some(reason),
+                Action::Close(reason) => return Some(Over::Closing(reason)),
                 Action::Abort => {
                     if let Some(running) = &self.running {
                         running.abort.ask();
@@ -236,6 +272,15 @@ impl ControlConnection {
                     self.machine
                         .handle_outcome(clock::now(), Outcome::Status(status));
                 }
+                Action::StartTls => match Box::pin(self.secure(record)).await {
+                    Ok(certificate) => self.machine.tls_started(clock::now(), certificate),
+                    Err(cause) => return Some(Over::Unheard(cause)),
+                },
+                Action::EndTls => {
+                    if let Err(cause) = Box::pin(self.unsecure(record)).await {
+                        return Some(Over::Unheard(cause));
+                    }
+                }
                 action => self.act(action).await,
             }
             // A 150 must be on its way before the transfer is polled.
@@ -247,6 +292,7 @@ impl ControlConnection {
     }
 
     async fn act(&mut self, action: Action) {
+        self.session.protection = self.machine.protection();
         let reaction = match self.session.act_at_once(action) {
             Ok(reaction) => reaction,
             Err(action) => Box::pin(self.session.act(action)).await,
@@ -254,6 +300,9 @@ impl ControlConnection {
         let now = clock::now();
         match reaction {
             Reaction::Over(outcome) => {
+                if let Outcome::LoggedIn { .. } = outcome {
+                    self.machine.set_tls_rules(self.session.tls_rules());
+                }
                 self.machine.handle_outcome(now, outcome);
                 self.machine.set_idle_timeout(self.session.idle_limit);
             }
@@ -297,7 +346,7 @@ impl ControlConnection {
     }
 
     fn status(&self) -> Status {
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> = self.security_shown().into_iter().collect();
         match &self.session.data {
             DataPath::None => {}
             DataPath::Passive(listener) => {
@@ -340,18 +389,17 @@ impl ControlConnection {
             self.heard = record.ending();
             return Woken::Ended(self.heard);
         }
-        let reads = self.input != Input::Ended && self.machine.wants_input();
+        let reads = self.wire.is_open() && self.machine.wants_input();
         let Self {
-            socket,
+            wire,
             machine,
             running,
-            input,
             ..
         } = self;
         tokio::select! {
             biased;
             outcome = work(running) => Woken::Finished(outcome),
-            read = read(socket, machine, input), if reads => read,
+            heard = wire.read(machine), if reads => Woken::Heard(heard),
             ending = record.ended() => Woken::Ended(ending),
             () = timer => Woken::Timer,
         }
@@ -362,21 +410,15 @@ impl ControlConnection {
         loop {
             let left = WRITE.with_borrow_mut(|buffer| {
                 buffer.clear();
-                if !self.machine.poll_transmit(buffer) {
+                if !self.machine.poll_transmit(buffer) && !self.wire.owes() {
                     return Ok(None);
                 }
-                // Mostly it all goes at once and nothing is kept.
-                let written = match self.socket.try_write(buffer) {
-                    Ok(written) => written,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
-                    Err(error) => return Err(error),
-                };
-                Ok(Some(buffer.get(written..).unwrap_or_default().to_vec()))
+                self.wire.send(buffer).map(Some)
             })?;
             match left {
                 None => return Ok(()),
                 Some(left) if left.is_empty() => {}
-                Some(left) => Box::pin(write_slowly(&self.socket, left, record)).await?,
+                Some(left) => Box::pin(send_slowly(&self.wire, &left, record)).await?,
             }
         }
     }
@@ -387,14 +429,19 @@ impl ControlConnection {
         // DAT-11: whoever hears the goodbye finds no listener any more.
         self.session.data = DataPath::None;
         if self.flush(record).await.is_ok() {
-            let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write);
-            if self.input != Input::Ended && reason != CloseReason::Quit {
-                let drained = Box::pin(tokio::time::timeout(LINGER, drain(&self.socket)));
+            self.wire.end();
+            // Under TLS the peer still says close_notify behind its QUIT.
+            let is_silent = reason == CloseReason::Quit && !self.wire.is_secure();
+            if self.wire.is_open() && !is_silent {
+                let drained = Box::pin(tokio::time::timeout(LINGER, self.wire.drain()));
                 let _ = drained.await;
             }
         }
-        if let CloseReason::Abuse | CloseReason::WrongProtocol = reason {
-            let text = "the peer broke the rules of the protocol too often, or speaks another one";
+        if let CloseReason::Abuse | CloseReason::WrongProtocol | CloseReason::Injection = reason {
+            let text = match reason {
+                CloseReason::Injection => "the peer sent commands ahead across the border of TLS",
+                _ => "the peer broke the rules of the protocol too often, or speaks another one",
+            };
             self.session.tell(&Event::Notice {
                 level: Level::Warning,
                 text,
@@ -409,6 +456,7 @@ impl ControlConnection {
             CloseReason::WrongProtocol => "the peer speaks another protocol",
             CloseReason::Shutdown => "ended by us",
             CloseReason::Refused => "refused",
+            CloseReason::Injection => "something was sent ahead across the border of TLS",
             _ => "closed",
         }
     }
@@ -416,22 +464,18 @@ impl ControlConnection {
 
 /// The peer's window is full: waits for it, for a while; a session that shall end at once does not
 /// wait long.
-async fn write_slowly(socket: &TcpStream, bytes: Vec<u8>, record: &Record) -> io::Result<()> {
-    let mut left = bytes.as_slice();
+async fn send_slowly(wire: &Wire, bytes: &[u8], record: &Record) -> io::Result<()> {
+    let mut left = bytes;
     while !left.is_empty() {
         let hurries = record.ending() == Ending::Now;
         let patience = if hurries { LINGER } else { WRITE_PATIENCE };
-        tokio::select! {
-            writable = tokio::time::timeout(patience, socket.writable()) => {
-                writable.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        let sent = tokio::select! {
+            sent = tokio::time::timeout(patience, wire.send_left(left)) => {
+                sent.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?
             }
             _ = record.ended(), if !hurries => continue,
-        }
-        match socket.try_write(left) {
-            Ok(written) => left = left.get(written..).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
-        }
+        };
+        left = left.get(sent..).unwrap_or_default();
     }
     Ok(())
 }
@@ -441,69 +485,6 @@ async fn work(running: &mut Option<Running>) -> Outcome {
     match running {
         Some(running) => running.work.as_mut().await,
         None => pending().await,
-    }
-}
-
-/// Gives the machine what the peer has sent.
-async fn read(socket: &mut TcpStream, machine: &mut Server, input: &mut Input) -> Woken {
-    if *input == Input::Unsure {
-        // The reactor counts its own reads only.
-        tokio::task::consume_budget().await;
-    }
-    poll_fn(|context| {
-        READ.with_borrow_mut(|buffer| {
-            if *input == Input::Unsure {
-                match rustix::io::read(&*socket, buffer.as_mut_slice()) {
-                    Ok(count) => {
-                        return Poll::Ready(take(
-                            buffer.get(..count).unwrap_or_default(),
-                            machine,
-                            input,
-                        ));
-                    }
-                    Err(Errno::AGAIN) => *input = Input::Open,
-                    Err(Errno::INTR) => {}
-                    Err(_) => return Poll::Ready(Woken::Lost),
-                }
-            }
-            let mut buffer = ReadBuf::new(buffer);
-            match Pin::new(&mut *socket).poll_read(context, &mut buffer) {
-                Poll::Pending => Poll::Pending,
-                Poll::Ready(Err(_)) => Poll::Ready(Woken::Lost),
-                Poll::Ready(Ok(())) => Poll::Ready(take(buffer.filled(), machine, input)),
-            }
-        })
-    })
-    .await
-}
-
-/// Octets from the peer; none are its end.
-fn take(bytes: &[u8], machine: &mut Server, input: &mut Input) -> Woken {
-    if bytes.is_empty() {
-        *input = Input::Ended;
-        machine.handle_end_of_input();
-        return Woken::Read;
-    }
-    // A read ends at the urgent mark although more is there, and the reactor takes a short read for an
-    // empty socket. The mark lies in a Telnet command (RPL-12) or, from clients that send their whole
-    // ABOR as urgent, on the end of its line: after such a piece the next read asks the socket itself.
-    if !bytes.ends_with(b"\n") || bytes.contains(&IAC) {
-        *input = Input::Unsure;
-    }
-    machine.handle_input(clock::now(), bytes);
-    Woken::Read
-}
-
-/// Reads and forgets until the peer's end.
-async fn drain(socket: &TcpStream) {
-    let mut scratch = [0; 512];
-    while socket.readable().await.is_ok() {
-        match socket.try_read(&mut scratch) {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
     }
 }
 
