@@ -1,4 +1,5 @@
-//! A raw FTP control connection: lines out, replies in, data connections beside it.
+//! A raw FTP control connection: lines out, replies in, data connections beside it; in clear or
+//! under TLS.
 //!
 //! Every failure shows the dialogue so far, so that a failing test can be read like a transcript.
 
@@ -8,12 +9,16 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
 use crate::socket::{PATIENCE, connect_to, drain, with_patience};
+use crate::tls::{Client, End, Secure};
 use crate::{PASSWORD, Reply, USER};
 
 /// One control connection.
 #[derive(Debug)]
 pub struct Control {
     stream: TcpStream,
+    tls: Option<Box<Secure>>,
+    /// Secures the data connections, once PROT P was said.
+    private: Option<Client>,
     input: Vec<u8>,
     dialogue: String,
 }
@@ -34,6 +39,8 @@ impl Control {
     pub fn over(stream: TcpStream) -> Self {
         Self {
             stream: with_patience(stream),
+            tls: None,
+            private: None,
             input: Vec::new(),
             dialogue: String::new(),
         }
@@ -88,8 +95,19 @@ impl Control {
         let bytes = bytes.as_ref();
         let shown = bytes.get(..200).unwrap_or(bytes);
         let _ = writeln!(self.dialogue, "C> {}", shown.escape_ascii());
-        if let Err(error) = self.stream.write_all(bytes) {
+        let written = match &mut self.tls {
+            Some(tls) => tls.write_all(bytes),
+            None => self.stream.write_all(bytes),
+        };
+        if let Err(error) = written {
             let _ = writeln!(self.dialogue, "   (not written: {error})");
+        }
+    }
+
+    /// Sends bytes one by one: each in a segment, and under TLS in a record, of its own.
+    pub fn dribble(&mut self, bytes: impl AsRef<[u8]>) {
+        for byte in bytes.as_ref() {
+            self.raw([*byte]);
         }
     }
 
@@ -113,7 +131,11 @@ impl Control {
                 return Ok(Some(reply));
             }
             let mut buffer = [0; 16 * 1024];
-            match self.stream.read(&mut buffer) {
+            let read = match &mut self.tls {
+                Some(tls) => tls.read(&mut buffer),
+                None => self.stream.read(&mut buffer),
+            };
+            match read {
                 Ok(0) => {
                     let _ = writeln!(self.dialogue, "S> (end)");
                     return Ok(None);
@@ -209,7 +231,14 @@ impl Control {
                     reply.code,
                     self.dialogue
                 ),
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return,
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof
+                    ) =>
+                {
+                    return;
+                }
                 Err(error) => panic!("the connection stays open: {error}\n{}", self.dialogue),
             }
         }
@@ -264,12 +293,32 @@ impl Control {
         let mut data = self.passive();
         self.send(line);
         self.wants_any(&[150, 125]);
-        let mut bytes = Vec::new();
-        data.read_to_end(&mut bytes)
-            .unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
-        drop(data);
+        let bytes = if let Some(client) = &self.private {
+            let mut data = self.secured(client, data);
+            let (bytes, end) = data.drain();
+            assert!(
+                matches!(end, End::CloseNotify),
+                "data connection: {end:?}\n{}",
+                self.dialogue
+            );
+            let _ = data.finish();
+            bytes
+        } else {
+            let mut bytes = Vec::new();
+            data.read_to_end(&mut bytes)
+                .unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
+            drop(data);
+            bytes
+        };
         self.wants_any(&[226, 250]);
         bytes
+    }
+
+    #[track_caller]
+    fn secured(&self, client: &Client, data: TcpStream) -> Secure {
+        client
+            .connect(data)
+            .unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue))
     }
 
     /// As [`Self::fetch`], as lines of text without their CR LF.
@@ -299,10 +348,18 @@ impl Control {
         let mut data = self.passive();
         self.send(line);
         self.wants_any(&[150, 125]);
-        data.write_all(bytes)
-            .unwrap_or_else(|error| panic!("data connection: {error}\n{}", self.dialogue));
-        let _ = data.shutdown(Shutdown::Write);
-        drop(data);
+        let failed = |error| panic!("data connection: {error}\n{}", self.dialogue);
+        if let Some(client) = &self.private {
+            let mut data = self.secured(client, data);
+            data.write_all(bytes).unwrap_or_else(failed);
+            let _ = data.finish();
+            // Whoever closes before reading throws the tickets away.
+            let _ = data.drain();
+        } else {
+            data.write_all(bytes).unwrap_or_else(failed);
+            let _ = data.shutdown(Shutdown::Write);
+            drop(data);
+        }
         self.wants_any(&[226, 250])
     }
 
@@ -320,7 +377,11 @@ impl Control {
         self.send(line);
         let reply = self.reply();
         if matches!(reply.code, 150 | 125) {
-            let _ = drain(data);
+            if let Some(client) = &self.private {
+                let _ = client.connect(data).map(|mut data| data.drain());
+            } else {
+                let _ = drain(data);
+            }
             return self.wants_any(codes);
         }
         assert!(
@@ -330,6 +391,115 @@ impl Control {
             self.dialogue
         );
         reply
+    }
+
+    /// AUTH TLS and the handshake.
+    #[track_caller]
+    pub fn secure(&mut self, client: &Client) {
+        self.expect("AUTH TLS", 234);
+        self.start_tls(client);
+    }
+
+    /// The handshake alone, where the server waits for it.
+    #[track_caller]
+    pub fn start_tls(&mut self, client: &Client) {
+        self.try_start_tls(client)
+            .unwrap_or_else(|error| panic!("handshake: {error}\n{}", self.dialogue));
+    }
+
+    /// The handshake alone, if the server lets it succeed.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    ///
+    /// # Panics
+    /// When the server said something in clear that nobody has read: it would have come from
+    /// somebody in between.
+    #[track_caller]
+    pub fn try_start_tls(&mut self, client: &Client) -> io::Result<()> {
+        assert!(
+            self.input.is_empty(),
+            "said before the handshake: {}\n{}",
+            self.input.escape_ascii(),
+            self.dialogue
+        );
+        let socket = self.stream.try_clone()?;
+        let secure = client.connect(socket)?;
+        let _ = writeln!(
+            self.dialogue,
+            "-- TLS: {:?}, {}",
+            secure.version(),
+            secure.suite()
+        );
+        self.tls = Some(Box::new(secure));
+        Ok(())
+    }
+
+    /// Takes over a session that the test has made itself.
+    pub fn under(&mut self, secure: Secure) {
+        self.tls = Some(Box::new(secure));
+    }
+
+    /// A transfer up to its data connection: passive, the command, its 150, a handshake by `client`.
+    ///
+    /// # Errors
+    /// Those of the handshake.
+    #[track_caller]
+    pub fn transfer(&mut self, line: impl AsRef<[u8]>, client: &Client) -> io::Result<Secure> {
+        let data = self.passive();
+        self.send(line);
+        self.wants_any(&[150, 125]);
+        client.connect(data)
+    }
+
+    /// PBSZ 0 and PROT P: the data connections of [`Self::fetch`], [`Self::store`] and the like are
+    /// secured by `client` from now on.
+    #[track_caller]
+    pub fn protect(&mut self, client: &Client) {
+        self.expect("PBSZ 0", 200);
+        self.expect("PROT P", 200);
+        self.private_data(client);
+    }
+
+    /// Secures data connections by `client` from now on; says nothing.
+    pub fn private_data(&mut self, client: &Client) {
+        self.private = Some(client.clone());
+    }
+
+    /// Leaves data connections in clear from now on; says nothing.
+    pub fn clear_data(&mut self) {
+        self.private = None;
+    }
+
+    /// The TLS session, if there is one.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Secure> {
+        self.tls.as_deref()
+    }
+
+    /// Answers the server's end of TLS (after the reply to CCC or REIN): reads its close_notify,
+    /// sends this side's, goes on in clear.
+    #[track_caller]
+    pub fn leave_tls(&mut self) {
+        let mut tls = self.tls.take().expect("a session under TLS");
+        let mut rest = [0; 64];
+        let read = tls.read(&mut rest);
+        assert!(
+            matches!(read, Ok(0)),
+            "expected close_notify, got {read:?}\n{}",
+            self.dialogue
+        );
+        let _ = tls.notify_close();
+        let _ = writeln!(self.dialogue, "-- in clear");
+    }
+
+    /// Goes on in clear without a close_notify of its own and without waiting for the server's.
+    ///
+    /// # Panics
+    /// When it is in clear.
+    pub fn drop_tls(&mut self) -> Secure {
+        let _ = writeln!(self.dialogue, "-- in clear, without close_notify");
+        *self.tls.take().expect("a session under TLS")
     }
 
     /// The dialogue so far, for a test's own messages.

@@ -10,11 +10,12 @@ pub mod reply;
 pub mod scratch;
 pub mod socket;
 pub mod subject;
+pub mod tls;
 
 pub use control::Control;
 pub use reply::Reply;
 pub use scratch::Scratch;
-pub use subject::{Kind, Server, Setup};
+pub use subject::{Kind, RequireTls, Server, Setup, TlsSetup};
 
 /// The account that every subject has.
 pub const USER: &str = "wharf";

@@ -22,6 +22,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::socket::{connect_to, free_port};
+use crate::tls::Client;
+use crate::tls::certificates::CERTIFICATES;
 use crate::{Control, Scratch};
 
 /// The unprivileged account that the reference servers serve as.
@@ -83,11 +85,55 @@ pub struct Setup {
     pub passive_ports: Option<(u16, u16)>,
     /// The directory to serve; a new one when `None`.
     pub root: Option<PathBuf>,
-    /// Wharf's configuration file; none when empty. No other server looks at it.
+    /// Wharf's configuration file; none when empty. No other server looks at it. `{tls}` becomes the
+    /// directory of the certificates. Beside [`Self::tls`] it must write keys with their sections
+    /// (`ftp.ccc = true`): the set-up's own stand in front.
     pub wharf: &'static str,
     /// Serve a new tmpfs of this size (`mount`'s syntax), which only Wharf sees: a disk that can be
     /// filled. Needs root.
     pub tmpfs: Option<&'static str>,
+    /// TLS with the suite's certificates; `None`: whatever the server does by itself.
+    pub tls: Option<TlsSetup>,
+}
+
+/// What a test wants of the server's TLS beyond the ordinary.
+#[derive(Clone, Debug, Default)]
+pub struct TlsSetup {
+    /// What must not go in clear.
+    pub require: RequireTls,
+    /// Whether data connections must resume the control connection's session.
+    pub reuse: bool,
+    /// Whether clients must show a certificate of the suite's authority that is not revoked.
+    pub client_certificates: bool,
+    /// Whether CCC is wanted, where it must be switched on.
+    pub ccc: bool,
+    /// Whether there is a port on which TLS comes first ([`Server::implicit`]). Where a server has
+    /// but one kind of port, it is that one.
+    pub implicit: bool,
+}
+
+/// What must not go in clear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireTls {
+    /// Nothing is demanded.
+    #[default]
+    No,
+    /// Logins.
+    Login,
+    /// Files and listings.
+    Data,
+    /// Both.
+    Both,
+}
+
+impl RequireTls {
+    fn login(self) -> bool {
+        matches!(self, Self::Login | Self::Both)
+    }
+
+    fn data(self) -> bool {
+        matches!(self, Self::Data | Self::Both)
+    }
 }
 
 impl Default for Setup {
@@ -101,6 +147,7 @@ impl Default for Setup {
             root: None,
             wharf: "",
             tmpfs: None,
+            tls: None,
         }
     }
 }
@@ -117,9 +164,19 @@ struct Launch {
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    implicit: Option<SocketAddr>,
     root: PathBuf,
     scratch: Scratch,
     kind: Kind,
+}
+
+/// Where a server is to listen.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    /// In clear first.
+    explicit: SocketAddr,
+    /// TLS first.
+    implicit: Option<SocketAddr>,
 }
 
 impl Server {
@@ -141,11 +198,26 @@ impl Server {
             .clone()
             .unwrap_or_else(|| scratch.path().join("home"));
         make_directory(&root);
-        let address = SocketAddr::new(setup.address, free_port());
-        let child = launch(&setup, &scratch, &root, address);
+        CERTIFICATES.write(&scratch.path().join("tls"));
+        let implicit = setup.tls.as_ref().is_some_and(|tls| tls.implicit);
+        let implicit = implicit.then(|| SocketAddr::new(setup.address, free_port()));
+        let mut address = SocketAddr::new(setup.address, free_port());
+        if let (Some(only), true) = (implicit, setup.kind != Kind::Wharf) {
+            address = only;
+        }
+        let child = launch(
+            &setup,
+            &scratch,
+            &root,
+            Ports {
+                explicit: address,
+                implicit,
+            },
+        );
         let mut server = Self {
             child,
             address,
+            implicit,
             root,
             scratch,
             kind: setup.kind,
@@ -165,7 +237,15 @@ impl Server {
     /// When it does not come up again.
     pub fn restart_after_a_crash(&mut self, setup: &Setup) {
         self.kill();
-        self.child = launch(setup, &self.scratch, &self.root, self.address);
+        self.child = launch(
+            setup,
+            &self.scratch,
+            &self.root,
+            Ports {
+                explicit: self.address,
+                implicit: self.implicit,
+            },
+        );
         self.wait_until_it_greets();
     }
 
@@ -181,11 +261,8 @@ impl Server {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("{} ended with {status}:\n{}", self.kind.name(), self.log());
             }
-            if let Ok(mut stream) = connect_to(self.address) {
-                let mut greeting = [0; 3];
-                if stream.read_exact(&mut greeting).is_ok() {
-                    return;
-                }
+            if self.greets() {
+                return;
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -195,6 +272,21 @@ impl Server {
             self.address,
             self.log()
         );
+    }
+
+    fn greets(&self) -> bool {
+        let mut greeting = [0; 3];
+        let in_clear = self.implicit == Some(self.address)
+            || connect_to(self.address)
+                .and_then(|mut stream| stream.read_exact(&mut greeting))
+                .is_ok();
+        in_clear
+            && self.implicit.is_none_or(|address| {
+                connect_to(address)
+                    .and_then(|stream| Client::new().connect(stream))
+                    .and_then(|mut stream| stream.read_exact(&mut greeting))
+                    .is_ok()
+            })
     }
 
     /// Which server it is.
@@ -254,6 +346,66 @@ impl Server {
         let mut control = self.connect();
         control.log_in();
         control
+    }
+
+    /// Where TLS comes first.
+    ///
+    /// # Panics
+    /// When the set-up did not ask for it.
+    #[must_use]
+    pub fn implicit(&self) -> SocketAddr {
+        self.implicit.expect("a set-up with an implicit port")
+    }
+
+    /// Starts it with TLS and nothing else out of the ordinary.
+    #[must_use]
+    pub fn with_tls() -> Self {
+        Self::with_tls_as(TlsSetup::default())
+    }
+
+    /// Starts it with TLS as `tls` says.
+    #[must_use]
+    pub fn with_tls_as(tls: TlsSetup) -> Self {
+        Self::with(Setup {
+            tls: Some(tls),
+            ..Setup::default()
+        })
+    }
+
+    /// A connection under TLS, after AUTH.
+    #[must_use]
+    #[track_caller]
+    pub fn secured(&self, client: &Client) -> Control {
+        let mut control = self.connect();
+        control.secure(client);
+        control
+    }
+
+    /// A connection under TLS that is logged in and whose data are private.
+    #[must_use]
+    #[track_caller]
+    pub fn private_login(&self, client: &Client) -> Control {
+        let mut control = self.secured(client);
+        control.protect(client);
+        control.log_in();
+        control.expect("TYPE I", 200);
+        control
+    }
+
+    /// A connection to the implicit port that has read the greeting.
+    #[must_use]
+    #[track_caller]
+    pub fn implicit_connect(&self, client: &Client) -> Control {
+        let mut control = Control::open(self.implicit());
+        control.start_tls(client);
+        control.wants(220);
+        control
+    }
+
+    /// The directory with the certificates (`server.pem`, `server.key`, `ca.pem` and so on).
+    #[must_use]
+    pub fn certificates(&self) -> PathBuf {
+        self.scratch.path().join("tls")
     }
 
     /// The directory that is served.
@@ -412,12 +564,12 @@ pub fn peer(path: &str) -> PathBuf {
     path
 }
 
-fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) -> Child {
+fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Child {
     let launch = match setup.kind {
-        Kind::Wharf => wharf::launch(setup, scratch, root, address),
-        Kind::Vsftpd => vsftpd::launch(setup, scratch, root, address),
-        Kind::Proftpd => proftpd::launch(setup, scratch, root, address),
-        Kind::PureFtpd => pure_ftpd::launch(setup, scratch, address),
+        Kind::Wharf => wharf::launch(setup, scratch, root, ports),
+        Kind::Vsftpd => vsftpd::launch(setup, scratch, root, ports.explicit),
+        Kind::Proftpd => proftpd::launch(setup, scratch, root, ports.explicit),
+        Kind::PureFtpd => pure_ftpd::launch(setup, scratch, ports.explicit),
     };
     let mut command = if launch.accounts {
         isolated(&launch.command, scratch, root)
@@ -475,6 +627,14 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
         fs::write(etc.join(file), kept + &lines).expect("account file");
         fs::set_permissions(etc.join(file), fs::Permissions::from_mode(mode)).expect("mode");
     }
+    // Pure-FTPd looks for its certificate there and nowhere else.
+    let private = etc.join("private");
+    fs::create_dir_all(&private).expect("private");
+    fs::copy(
+        scratch.path().join("tls/server.both.pem"),
+        private.join("pure-ftpd.pem"),
+    )
+    .expect("certificate");
     let pam = etc.join("pam.d");
     fs::create_dir_all(&pam).expect("pam.d");
     fs::write(
@@ -485,6 +645,7 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
     let script = r#"
 etc=$1; shift
 for f in passwd group shadow pam.d; do mount --bind "$etc/$f" "/etc/$f" || exit 70; done
+mount --bind "$etc/private" /etc/ssl/private || exit 70
 mount -t tmpfs -o mode=755 run /run || exit 70
 # Not exec: vsftpd gives up when it reaps an orphan, and the first process of a namespace gets them all.
 "$@"

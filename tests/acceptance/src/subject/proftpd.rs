@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Launch, Setup, config, peer};
+use super::{Launch, RequireTls, Setup, config, peer};
 use crate::Scratch;
 
 pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) -> Launch {
@@ -35,6 +35,38 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
     }
     if let Some((low, high)) = setup.passive_ports {
         text += &format!("PassivePorts {low} {high}\n");
+    }
+    if let Some(tls) = &setup.tls {
+        let certificates = scratch.path().join("tls");
+        let certificates = certificates.display();
+        let required = match tls.require {
+            RequireTls::No => "off",
+            RequireTls::Login => "ctrl",
+            RequireTls::Data => "data",
+            RequireTls::Both => "on",
+        };
+        // The path holds until the next one: mod_tls lies beside the core's own modules.
+        text += &format!(
+            "ModulePath {}\nLoadModule mod_tls.c\nTLSEngine on\nTLSProtocol TLSv1.2 TLSv1.3\n\
+             TLSECCertificateFile {certificates}/server.pem\n\
+             TLSECCertificateKeyFile {certificates}/server.key\nTLSRequired {required}\n\
+             TLSTimeoutHandshake 15\nTLSLog none\n",
+            peer("proftpd-mod-crypto/usr/lib/proftpd").display(),
+        );
+        if !tls.reuse {
+            text += "TLSOptions NoSessionReuseRequired\n";
+        }
+        if tls.implicit {
+            text += "TLSOptions UseImplicitSSL\n";
+        }
+        if tls.client_certificates {
+            text += &format!(
+                "TLSVerifyClient on\nTLSCACertificateFile {certificates}/ca.pem\n\
+                 TLSCARevocationFile {certificates}/crl.pem\n"
+            );
+        } else {
+            text += "TLSVerifyClient off\n";
+        }
     }
     let mut command = Command::new(peer("proftpd-core/usr/sbin/proftpd"));
     command

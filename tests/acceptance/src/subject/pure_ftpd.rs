@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use super::{Launch, Setup, peer};
+use super::{Launch, RequireTls, Setup, peer};
 use crate::Scratch;
 
 pub(super) fn launch(setup: &Setup, scratch: &Scratch, address: SocketAddr) -> Launch {
@@ -24,6 +24,21 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, address: SocketAddr) -> L
     }
     if let Some((low, high)) = setup.passive_ports {
         command.arg("-p").arg(format!("{low}:{high}"));
+    }
+    if let Some(tls) = &setup.tls {
+        assert!(
+            !tls.implicit,
+            "Pure-FTPd has no port on which TLS comes first"
+        );
+        // It knows nothing of logins in clear with private data; nor of sessions that must be resumed.
+        command.args([
+            "-Y",
+            match tls.require {
+                RequireTls::No | RequireTls::Data => "1",
+                RequireTls::Login => "2",
+                RequireTls::Both => "3",
+            },
+        ]);
     }
     Launch {
         command,

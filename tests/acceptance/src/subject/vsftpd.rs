@@ -35,6 +35,25 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
     if let Some((low, high)) = setup.passive_ports {
         text += &format!("pasv_min_port={low}\npasv_max_port={high}\n");
     }
+    if let Some(tls) = &setup.tls {
+        // Its one pair of keys takes other kinds than RSA, too.
+        let certificates = scratch.path().join("tls");
+        let certificates = certificates.display();
+        text += &format!(
+            "ssl_enable=YES\nallow_anon_ssl=YES\nrsa_cert_file={certificates}/server.pem\n\
+             rsa_private_key_file={certificates}/server.key\nforce_local_logins_ssl={}\n\
+             force_local_data_ssl={}\nrequire_ssl_reuse={}\nimplicit_ssl={}\nssl_ciphers=HIGH\n",
+            yes(tls.require.login()),
+            yes(tls.require.data()),
+            yes(tls.reuse),
+            yes(tls.implicit),
+        );
+        if tls.client_certificates {
+            text += &format!(
+                "require_cert=YES\nvalidate_cert=YES\nca_certs_file={certificates}/ca.pem\n"
+            );
+        }
+    }
     let mut command = Command::new(peer("vsftpd/usr/sbin/vsftpd"));
     command.arg(config(scratch, "vsftpd.conf", &text));
     Launch {

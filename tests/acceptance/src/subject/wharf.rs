@@ -1,28 +1,33 @@
 //! The product, as `wharf serve DIR`, or with a configuration file where a test wants settings.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Launch, Setup, config, wharf_binary};
+use super::{Launch, Ports, RequireTls, Setup, TlsSetup, config, wharf_binary};
 use crate::{PASSWORD, Scratch, USER};
 
-pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: SocketAddr) -> Launch {
+pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Launch {
     let mut command = Command::new(wharf_binary());
     command.arg("serve");
-    if !setup.wharf.is_empty() {
+    let directory = scratch.path().join("tls").display().to_string();
+    let mut text = setup.tls.as_ref().map(keys).unwrap_or_default() + setup.wharf;
+    if !text.is_empty() {
+        text = text.replace("{tls}", &directory);
         command
             .arg("--config")
-            .arg(config(scratch, "wharf.toml", setup.wharf));
+            .arg(config(scratch, "wharf.toml", &text));
     }
     command
         .arg(root)
         .arg("--listen")
-        .arg(address.to_string())
+        .arg(ports.explicit.to_string())
         .arg("--user")
         .arg(format!("{USER}:{PASSWORD}"))
         .arg("--state-dir")
         .arg(scratch.path().join("state"));
+    if let Some(address) = ports.implicit {
+        command.arg("--listen-implicit").arg(address.to_string());
+    }
     if setup.anonymous {
         command.arg("--anonymous");
     }
@@ -36,4 +41,30 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, address: Soc
         command,
         accounts: false,
     }
+}
+
+fn keys(tls: &TlsSetup) -> String {
+    let mut text = r#"tls.certificates = [
+    { chain = "{tls}/server.pem", key = "{tls}/server.key" },
+    { chain = "{tls}/other.pem", key = "{tls}/other.key" },
+]
+"#
+    .to_owned();
+    match tls.require {
+        RequireTls::No => {}
+        RequireTls::Login => text += "ftp.require_tls = \"login\"\n",
+        RequireTls::Data => text += "ftp.require_tls = \"data\"\n",
+        RequireTls::Both => text += "ftp.require_tls = \"both\"\n",
+    }
+    if tls.ccc {
+        text += "ftp.ccc = true\n";
+    }
+    if tls.reuse {
+        text += "tls.session_reuse = \"require\"\n";
+    }
+    if tls.client_certificates {
+        text += "tls.client_certificates = \"require\"\ntls.client_ca = \"{tls}/ca.pem\"\n\
+                 tls.client_crl = [\"{tls}/crl.pem\"]\n";
+    }
+    text
 }

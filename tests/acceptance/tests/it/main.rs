@@ -12,6 +12,7 @@ mod rfc2428;
 mod rfc2577;
 mod rfc2640;
 mod rfc3659;
+mod rfc4217;
 mod rfc959;
 mod wharf;
 
