@@ -110,7 +110,7 @@ impl Service {
         let settings = compose::ftp(&config, tls.as_ref());
         let ftp = FtpFrontEnds {
             explicit: Arc::new(FtpFrontEnd::new(Arc::clone(&engine), settings.clone())),
-            implicit: Arc::new(FtpFrontEnd::new(Arc::clone(&engine), settings)),
+            implicit: Arc::new(FtpFrontEnd::implicit(Arc::clone(&engine), settings)),
         };
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
