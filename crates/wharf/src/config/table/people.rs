@@ -80,8 +80,7 @@ section! {
         /// Networks that the user may come from; empty: from anywhere.
         networks: Vec<Network> = "[]", Live;
         /// What must not go in clear for this user; without it, as `ftp.require_tls`. A login in
-        /// clear is refused after the password, whatever that was, so that the name is not
-        /// confirmed.
+        /// clear is refused after the password; only a right one hears why.
         require_tls: Option<RequireTls> = none, Live;
         /// Client certificates that are this user's; what one is good for says
         /// `tls.client_certificate_role`.
