@@ -502,6 +502,12 @@ impl Control {
         *self.tls.take().expect("a session under TLS")
     }
 
+    /// What came and is no whole reply.
+    #[must_use]
+    pub fn unparsed(&self) -> &[u8] {
+        &self.input
+    }
+
     /// The dialogue so far, for a test's own messages.
     #[must_use]
     pub fn dialogue(&self) -> &str {

@@ -199,6 +199,16 @@ impl Server {
             .unwrap_or_else(|| scratch.path().join("home"));
         make_directory(&root);
         CERTIFICATES.write(&scratch.path().join("tls"));
+        if setup.kind == Kind::Wharf {
+            // It serves as the owner of the directory, and looks at its certificates again.
+            for entry in fs::read_dir(scratch.path().join("tls"))
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
+                own(&entry.path());
+            }
+        }
         let implicit = setup.tls.as_ref().is_some_and(|tls| tls.implicit);
         let implicit = implicit.then(|| SocketAddr::new(setup.address, free_port()));
         let mut address = SocketAddr::new(setup.address, free_port());
@@ -323,6 +333,24 @@ impl Server {
             .trim_end_matches(" kB")
             .parse()
             .expect("a number of KiB")
+    }
+
+    /// The processor time that Wharf's process has used, in ticks of 10 ms.
+    ///
+    /// # Panics
+    /// When `/proc` cannot be read.
+    #[must_use]
+    pub fn processor_ticks(&self) -> u64 {
+        let stat =
+            fs::read_to_string(format!("/proc/{}/stat", self.process())).expect("process stat");
+        // Behind the name, which may hold anything: state is the first, utime the 12th, stime the 13th.
+        let fields = stat.rsplit_once(')').expect("a name in brackets").1;
+        fields
+            .split_whitespace()
+            .skip(11)
+            .take(2)
+            .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
+            .sum()
     }
 
     /// What the server wrote to its standard error.

@@ -103,7 +103,8 @@ fn a_reset_upload_fails() {
     let mut data = control.transfer("STOR f", &client).unwrap();
     data.write_all(&noise(3, 300_000)).unwrap();
     reset(data.into_socket());
-    control.wants(426);
+    // The reset may overtake the end of the handshake.
+    control.wants_any(&[426, 522]);
     assert_eq!(server.read("f"), b"the old file");
 }
 

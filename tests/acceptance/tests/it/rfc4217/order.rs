@@ -48,6 +48,7 @@ fn refuse(control: &mut Control, line: &str, how: Refused) {
         Refused::BrokenOff => {
             let hello = Client::new().begin(data.try_clone().unwrap()).outgoing();
             (&data).write_all(&hello[..hello.len() - 1]).unwrap();
+            drop(data);
         }
         Refused::ClosedAtOnce => drop(data),
     }
@@ -107,7 +108,11 @@ fn until_the_handshake_is_done_the_file_is_as_it_was() {
             let mut secure = client.begin(data.try_clone().unwrap());
             let hello = secure.outgoing();
             (&data).write_all(&hello[..hello.len() / 2]).unwrap();
-            assert_eq!(server.names(), ["f"], "{line}");
+            // What a server keeps for itself under a name that no client can see is its own affair,
+            // until the 522.
+            let mut names = server.names();
+            names.retain(|name| !name.to_string_lossy().starts_with(".wharf-"));
+            assert_eq!(names, ["f"], "{line}");
             assert_eq!(server.read("f"), b"the old file", "{line}");
             drop(secure);
             drop(data);
