@@ -37,8 +37,12 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
     let mut bursts = flow.throttles.is_empty();
     while offset < end {
         if bursts && ready == 0 {
-            let burst =
-                sender::burst(&source.file, offset, end - offset, stream.descriptor()).await;
+            let left = end - offset;
+            let Some(place) = flow.meter.unless_stopped(sender::place(left)).await? else {
+                bursts = false;
+                continue;
+            };
+            let burst = sender::burst(place, &source.file, offset, left, stream.descriptor()).await;
             let sent = match burst {
                 Ok(Burst::Sent(sent)) => sent,
                 Ok(Burst::Slow(sent)) => {

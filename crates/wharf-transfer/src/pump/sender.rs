@@ -10,23 +10,28 @@ use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::{
     io::{Errno, fcntl_dupfd_cloexec, ioctl_fionbio},
-    net::sockopt::{Timeout, set_socket_timeout},
+    net::sockopt::{Timeout, set_socket_timeout, set_tcp_cork},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 use wharf_vfs::FileRef;
 
 /// What is left must be worth the way to another thread.
-const LONG: u64 = 8 << 20;
+const LONG: u64 = 4 << 20;
 
-/// What one burst sends at the most: then progress is told and others are asked.
-const BURST: u64 = 32 << 20;
+/// How long one burst goes on: then progress is told, and whoever wants the end is heard.
+const BURST: Duration = Duration::from_millis(250);
+
+/// What a burst sends at the most when others wait for a thread. Whoever takes less in a whole burst
+/// (64 MB/s) is not quick: on the reactor he costs no thread, and nobody waits for his place.
+const TURN: u64 = 16 << 20;
 
 /// What one call sends.
-const CALL: u64 = 1 << 20;
+const CALL: u64 = 4 << 20;
 
 /// How long a client may keep the thread waiting; also how long an abort may have to wait for it.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -34,7 +39,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Bursts at one time, in the whole process.
 const SENDERS: usize = 64;
 
-static SENDING: AtomicUsize = AtomicUsize::new(0);
+static PLACES: Semaphore = Semaphore::const_new(SENDERS);
+static WAITING: AtomicUsize = AtomicUsize::new(0);
 
 /// How a burst ended.
 pub(super) enum Burst {
@@ -42,44 +48,49 @@ pub(super) enum Burst {
     Sent(u64),
     /// So many went out, then the client did not take more for a while.
     Slow(u64),
-    /// There is no thread, or too little to send.
+    /// There is too little to send.
     None,
 }
 
-struct Place;
+/// The right to one burst.
+pub(super) struct Place(SemaphorePermit<'static>);
 
-impl Place {
-    fn take() -> Option<Self> {
-        let taken = SENDING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
-            (now < SENDERS).then_some(now + 1)
-        });
-        taken.is_ok().then_some(Self)
+/// Waits for the right to a burst, first come first served; `None` when so little is left that it is
+/// not worth one. With every place taken by a quick client the processors have enough to do: waiting
+/// costs nobody anything, and a turn is short then.
+pub(super) async fn place(left: u64) -> Option<Place> {
+    struct Wait;
+    impl Drop for Wait {
+        fn drop(&mut self) {
+            WAITING.fetch_sub(1, Ordering::Relaxed);
+        }
     }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        SENDING.fetch_sub(1, Ordering::Relaxed);
+    if left < LONG {
+        return None;
     }
+    if let Ok(permit) = PLACES.try_acquire() {
+        return Some(Place(permit));
+    }
+    WAITING.fetch_add(1, Ordering::Relaxed);
+    let _wait = Wait;
+    PLACES.acquire().await.ok().map(Place)
 }
 
 /// Sends a burst of `left` octets from `offset`. The socket is non-blocking before and after.
 pub(super) async fn burst(
+    place: Place,
     file: &FileRef,
     offset: u64,
     left: u64,
     socket: Option<BorrowedFd<'_>>,
 ) -> io::Result<Burst> {
-    let (Some(socket), true) = (socket, left >= LONG) else {
-        return Ok(Burst::None);
-    };
-    let Some(place) = Place::take() else {
+    let Some(socket) = socket else {
         return Ok(Burst::None);
     };
     let socket = fcntl_dupfd_cloexec(socket, 0)?;
     let file = FileRef::clone(file);
     let work = move || {
-        let _place = place;
+        let Place(_permit) = place;
         let Some(source) = file.descriptor() else {
             return Ok(Burst::None);
         };
@@ -87,8 +98,11 @@ pub(super) async fn burst(
         // Last before the sending and undone right after it: nothing in between can leave early,
         // for a socket that blocks would stop the reactor's thread.
         ioctl_fionbio(&socket, false)?;
-        let sent = send_all(source.as_fd(), offset, left.min(BURST), socket.as_fd());
+        // Whole segments only: the receiver is woken less often.
+        let corked = set_tcp_cork(&socket, true);
+        let sent = send_all(source.as_fd(), offset, left, socket.as_fd());
         ioctl_fionbio(&socket, true)?;
+        corked.and_then(|()| set_tcp_cork(&socket, false))?;
         sent
     };
     tokio::task::spawn_blocking(work)
@@ -102,8 +116,22 @@ fn send_all(
     wanted: u64,
     socket: BorrowedFd<'_>,
 ) -> io::Result<Burst> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the rim: a burst is bounded by real time"
+    )]
+    let begin = Instant::now();
     let mut sent = 0;
     while sent < wanted {
+        if sent >= TURN && WAITING.load(Ordering::Relaxed) > 0 {
+            break;
+        }
+        if begin.elapsed() >= BURST {
+            return Ok(match sent >= TURN {
+                true => Burst::Sent(sent),
+                false => Burst::Slow(sent),
+            });
+        }
         let count = usize::try_from(CALL.min(wanted - sent)).unwrap_or(usize::MAX);
         match rustix::fs::sendfile(socket, source, Some(&mut { start + sent }), count) {
             // The file ended early: the caller finds that out, too, and tells it.
