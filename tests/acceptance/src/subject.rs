@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::socket::{connect_to, free_port};
 use crate::tls::Client;
 use crate::tls::certificates::CERTIFICATES;
@@ -86,7 +88,7 @@ pub struct Setup {
     /// The directory to serve; a new one when `None`.
     pub root: Option<PathBuf>,
     /// Wharf's configuration file; none when empty. No other server looks at it. `{tls}` becomes the
-    /// directory of the certificates. Beside [`Self::tls`] it must write keys with their sections
+    /// directory of the certificates, `{root}` the served one. Beside [`Self::tls`] it must write keys with their sections
     /// (`ftp.ccc = true`): the set-up's own stand in front.
     pub wharf: &'static str,
     /// Serve a new tmpfs of this size (`mount`'s syntax), which only Wharf sees: a disk that can be
@@ -257,6 +259,18 @@ impl Server {
             },
         );
         self.wait_until_it_greets();
+    }
+
+    /// Asks Wharf to read its configuration and certificates again (`SIGHUP`).
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn hang_up(&self) {
+        let process = i32::try_from(self.process())
+            .ok()
+            .and_then(Pid::from_raw)
+            .expect("a process");
+        kill_process(process, Signal::HUP).expect("a signal");
     }
 
     /// Kills the server at once.

@@ -12,7 +12,9 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports
     let directory = scratch.path().join("tls").display().to_string();
     let mut text = setup.tls.as_ref().map(keys).unwrap_or_default() + setup.wharf;
     if !text.is_empty() {
-        text = text.replace("{tls}", &directory);
+        text = text
+            .replace("{tls}", &directory)
+            .replace("{root}", &root.display().to_string());
         command
             .arg("--config")
             .arg(config(scratch, "wharf.toml", &text));

@@ -4,4 +4,5 @@ mod admission;
 mod atomic_uploads;
 mod read_only;
 mod texts;
+mod tls;
 mod view;
