@@ -43,7 +43,7 @@ pub use self::{
     certificate::{CertificateFacts, Origin, client_certificate, fingerprint},
     error::Error,
     self_signed::{PemPair, SELF_SIGNED_LIFETIME, self_signed},
-    session::{MAX_SESSION_IDS, MAX_STORED_SESSION, SessionTls},
+    session::{MAX_SESSION_IDS, MAX_STORED_SESSION, SessionTls, Withheld},
     settings::{
         CertificateSource, ClientCertificates, ClientTrust, MinVersion, SessionReuse, Settings,
     },

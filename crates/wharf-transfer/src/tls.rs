@@ -220,6 +220,13 @@ impl Tls {
         self.is_ended
     }
 
+    /// Whether an earlier session is resumed; `None` as long as that is open. Known before the
+    /// handshake is over.
+    pub fn is_resumed(&self) -> Option<bool> {
+        let kind = self.common().handshake_kind()?;
+        Some(kind == HandshakeKind::Resumed)
+    }
+
     /// What was agreed; `None` before the handshake is over.
     pub fn facts(&self) -> Option<Facts<'_>> {
         let common = self.common();

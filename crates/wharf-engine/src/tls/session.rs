@@ -13,7 +13,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use rustls::{
@@ -39,6 +42,7 @@ const TAG: usize = 32;
 pub struct SessionTls {
     config: Arc<ServerConfig>,
     settings: Arc<Settings>,
+    memory: Arc<SessionMemory>,
 }
 
 impl SessionTls {
@@ -58,6 +62,7 @@ impl SessionTls {
             seal,
             tag,
             ids: Mutex::default(),
+            withheld: AtomicUsize::new(0),
         });
         let mut config = base.clone();
         if random && settings.session_reuse != SessionReuse::Off {
@@ -65,16 +70,25 @@ impl SessionTls {
             config.session_storage = Arc::clone(&memory) as _;
             config.send_tls13_tickets = TICKETS;
         }
-        config.cert_resolver = memory;
+        config.cert_resolver = Arc::clone(&memory) as _;
         Self {
             config: Arc::new(config),
             settings: Arc::clone(settings),
+            memory,
         }
     }
 
     /// The configuration of every connection of this session.
     pub fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// As long as this lives, no handshake of the session gives anything that could be resumed: for a
+    /// data connection that does not resume where it must. It would else have all it needs for the
+    /// next one.
+    pub fn withhold(&self) -> Withheld {
+        self.memory.withheld.fetch_add(1, Ordering::Relaxed);
+        Withheld(Arc::clone(&self.memory))
     }
 
     /// What a data connection that does not resume this session gets.
@@ -94,6 +108,17 @@ impl SessionTls {
     }
 }
 
+/// See [`SessionTls::withhold`].
+#[must_use = "dropping it ends it"]
+#[derive(Debug)]
+pub struct Withheld(Arc<SessionMemory>);
+
+impl Drop for Withheld {
+    fn drop(&mut self) {
+        self.0.withheld.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// What a session remembers.
 struct SessionMemory {
     directory: Arc<Directory>,
@@ -102,6 +127,8 @@ struct SessionMemory {
     seal: Arc<dyn ProducesTickets>,
     tag: [u8; TAG],
     ids: Mutex<Vec<Stored>>,
+    /// While there are any, nothing is given that could be resumed.
+    withheld: AtomicUsize,
 }
 
 /// A TLS 1.2 session under its id.
@@ -111,6 +138,10 @@ struct Stored {
 }
 
 impl SessionMemory {
+    fn is_withheld(&self) -> bool {
+        self.withheld.load(Ordering::Relaxed) > 0
+    }
+
     fn ids(&self) -> MutexGuard<'_, Vec<Stored>> {
         // Every change leaves a whole list.
         self.ids.lock().unwrap_or_else(PoisonError::into_inner)
@@ -133,6 +164,9 @@ impl ProducesTickets for SessionMemory {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        if self.is_withheld() {
+            return None;
+        }
         self.seal.encrypt(&[&self.tag, plain].concat())
     }
 
@@ -145,7 +179,7 @@ impl ProducesTickets for SessionMemory {
 
 impl StoresServerSessions for SessionMemory {
     fn put(&self, id: Vec<u8>, session: Vec<u8>) -> bool {
-        if session.len() > MAX_STORED_SESSION {
+        if self.is_withheld() || session.len() > MAX_STORED_SESSION {
             return false;
         }
         let mut ids = self.ids();

@@ -69,10 +69,16 @@ impl DataSecurity {
         stream: &mut DataStream,
         transfers: &Transfers,
     ) -> Result<(), Finished> {
+        let must_resume = self.tls.reuse() == SessionReuse::Require;
+        // Somebody who is refused must not take away what opens the next connection.
+        let mut withheld = None;
         stream
-            .secure(Side::Server(self.tls.config()))
+            .secure_telling(Side::Server(self.tls.config()), &mut |is_resumed| {
+                withheld = (must_resume && !is_resumed).then(|| self.tls.withhold());
+            })
             .await
             .map_err(|error| Finished::TlsFailed(error.to_string()))?;
+        drop(withheld);
         let Some(facts) = stream.security() else {
             return Err(Finished::TlsFailed("the handshake is not over".into()));
         };

@@ -344,6 +344,9 @@ impl FtpSession {
             Err(error) if is_missing(error.kind) => {
                 let directory = path.parent().unwrap_or_else(VirtualPath::root);
                 match view.metadata(&directory, Links::Follow).await {
+                    Ok(metadata) if !metadata.is_directory() => {
+                        Err(self.refused(&error, name.as_bytes()))
+                    }
                     Err(error) if is_missing(error.kind) => {
                         Err(self.refused(&error, name.as_bytes()))
                     }

@@ -34,20 +34,35 @@ pub(super) fn config(
 /// TLS of one connection.
 pub(super) struct Layer {
     pub(super) tls: ClientConnection,
+    /// The first octets go out alone, so many of them.
+    cut: Option<usize>,
     /// So many octets go out at once.
     piece: usize,
 }
 
 impl Layer {
     pub(super) fn new(config: &Arc<ClientConfig>) -> Self {
-        Self::in_pieces(config, usize::MAX)
-    }
-
-    pub(super) fn in_pieces(config: &Arc<ClientConfig>, piece: usize) -> Self {
         let name = "localhost".try_into().unwrap();
         Self {
             tls: ClientConnection::new(Arc::clone(config), name).unwrap(),
-            piece,
+            cut: None,
+            piece: usize::MAX,
+        }
+    }
+
+    /// Every octet goes out alone.
+    pub(super) fn in_octets(config: &Arc<ClientConfig>) -> Self {
+        Self {
+            piece: 1,
+            ..Self::new(config)
+        }
+    }
+
+    /// The first flight goes out in two parts.
+    pub(super) fn cut_at(config: &Arc<ClientConfig>, cut: usize) -> Self {
+        Self {
+            cut: Some(cut),
+            ..Self::new(config)
         }
     }
 
@@ -71,16 +86,20 @@ impl Layer {
         self.tls.protocol_version()
     }
 
-    async fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
+    pub(super) async fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         let mut out = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut out)?;
         }
-        for piece in out.chunks(self.piece) {
+        let cut = self.cut.take().unwrap_or_default().min(out.len());
+        let (first, rest) = out.split_at(cut);
+        for piece in [first].into_iter().chain(rest.chunks(self.piece)) {
             socket.write_all(piece).await?;
-            if self.piece < out.len() {
-                // Each piece is a read of its own at the other end.
-                tokio::task::yield_now().await;
+            if piece.len() < out.len() {
+                // The other end is to read it alone.
+                for _ in 0..8 {
+                    tokio::task::yield_now().await;
+                }
             }
         }
         Ok(())

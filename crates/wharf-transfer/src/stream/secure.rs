@@ -35,12 +35,25 @@ impl DataStream {
     /// # Errors
     /// The peer's, or what one end did not accept of the other.
     pub async fn secure(&mut self, side: Side) -> Result<(), Error> {
+        self.secure_telling(side, &mut |_| {}).await
+    }
+
+    /// As [`Self::secure`], and tells whether the peer resumes an earlier session as soon as that is
+    /// clear: when it does not, before it is given anything that it could resume itself.
+    ///
+    /// # Errors
+    /// As [`Self::secure`].
+    pub async fn secure_telling(
+        &mut self,
+        side: Side,
+        resumes: &mut (dyn FnMut(bool) + Send),
+    ) -> Result<(), Error> {
         let mut secure = Box::new(Secure {
             tls: Tls::new(side)?,
             outgoing: Outgoing::default(),
             tolerates_truncation: false,
         });
-        secure.shake_hands(&mut self.socket).await?;
+        secure.shake_hands(&mut self.socket, resumes).await?;
         self.secure = Some(secure);
         Ok(())
     }
@@ -122,7 +135,12 @@ impl Secure {
         self.tolerates_truncation
     }
 
-    async fn shake_hands(&mut self, socket: &mut Registration) -> Result<(), Error> {
+    async fn shake_hands(
+        &mut self,
+        socket: &mut Registration,
+        resumes: &mut (dyn FnMut(bool) + Send),
+    ) -> Result<(), Error> {
+        let mut told = None;
         loop {
             let mut early = Vec::new();
             let step = self.tls.step(&mut self.outgoing, &mut |bytes| {
@@ -130,6 +148,11 @@ impl Secure {
             });
             // The peer may speak in the flight that ends the handshake.
             self.tls.put_back(&early);
+            let known = self.tls.is_resumed();
+            if let Some(is_resumed) = known.filter(|_| known != told) {
+                told = known;
+                resumes(is_resumed);
+            }
             let flushed = self.flush(socket).await;
             let step = step?;
             flushed.map_err(Error::Stream)?;

@@ -1,6 +1,11 @@
 //! FTP over TLS, with a real client at the other end (`ftps.md`).
 
 mod basics;
+mod border;
+mod certificates;
+mod policy;
+mod resumption;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -82,14 +87,15 @@ impl SecureClient {
 
     /// A data connection, not yet under TLS.
     pub(super) async fn passive(&mut self) -> Data {
-        let address = self.client.passive_address().await;
-        self.connect(address).await
+        let config = Arc::clone(&self.config);
+        self.passive_with(&config).await
     }
 
-    pub(super) async fn connect(&self, address: std::net::SocketAddr) -> Data {
+    /// The same with another client's TLS; a layer takes its ticket when it is made.
+    pub(super) async fn passive_with(&mut self, config: &Arc<ClientConfig>) -> Data {
         Data {
-            socket: soon(TcpStream::connect(address)).await.unwrap(),
-            layer: Layer::new(&self.config),
+            socket: self.client.passive().await,
+            layer: Layer::new(config),
         }
     }
 
@@ -121,8 +127,7 @@ impl SecureClient {
 
     /// A command whose data connection is refused: the reply behind its 150.
     pub(super) async fn refused(&mut self, command: &str, config: &Arc<ClientConfig>) -> Reply {
-        let mut data = self.passive().await;
-        data.layer = Layer::new(config);
+        let mut data = self.passive_with(config).await;
         self.client.ask(command, 150).await;
         // How far he comes differs with the version of TLS.
         let _ = soon(data.layer.shake_hands(&mut data.socket)).await;
