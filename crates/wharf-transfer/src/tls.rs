@@ -215,6 +215,14 @@ impl Tls {
         self.common().is_handshaking()
     }
 
+    /// Whether the handshake is over and what may be left to send of it are tickets, for which nobody
+    /// waits: the server's last words in TLS 1.3 (RFC 8446 4.6.1).
+    pub(crate) fn owes_tickets_only(&self) -> bool {
+        matches!(self.connection, Connection::Server(_))
+            && !self.is_handshaking()
+            && self.common().protocol_version() == Some(ProtocolVersion::TLSv1_3)
+    }
+
     /// Whether the peer has said `close_notify`.
     pub const fn is_ended(&self) -> bool {
         self.is_ended

@@ -192,9 +192,6 @@ impl FtpSession {
         let (path, mode) = self.placed(&name, placement)?;
         self.check_data()?;
         self.check_room(&path, announced, &name).await?;
-        if placement == Placement::Replace {
-            self.check_no_directory(&path, &name).await?;
-        }
         let begun = if self.is_protected() && self.shows_at_once(&path, &mode).await? {
             self.check_upload(&path, &mode, &name).await?;
             Begun::Later {
@@ -203,6 +200,9 @@ impl FtpSession {
                 umask: self.umask,
             }
         } else {
+            if placement == Placement::Replace {
+                self.check_no_directory(&path, &name).await?;
+            }
             let begun = self.view()?.begin_upload(&path, mode, self.umask).await;
             let mut upload = begun.map_err(|error| self.refused(&error, name.as_bytes()))?;
             if let Placement::ResumeAt(marker) = placement {
@@ -304,12 +304,12 @@ impl FtpSession {
         }
     }
 
-    /// Whether others would see of an upload as soon as it is open: a new file, or an old one cut.
+    /// Whether others could see of an upload as soon as it is open: a new file, an old one cut, a
+    /// directory's new time. A restart opens what is there; STOU must have its name before the 150.
     async fn shows_at_once(&self, path: &VirtualPath, mode: &UploadMode) -> Result<bool, Outcome> {
-        let view = self.view()?;
         Ok(match mode {
-            UploadMode::Replace => !view.settings().upload.atomic,
-            UploadMode::Append => view.metadata(path, Links::Follow).await.is_err(),
+            UploadMode::Replace => true,
+            UploadMode::Append => self.view()?.metadata(path, Links::Follow).await.is_err(),
             UploadMode::ResumeAt(_) | UploadMode::Unique { .. } => false,
         })
     }
@@ -322,9 +322,10 @@ impl FtpSession {
         name: &Pathname,
     ) -> Result<(), Outcome> {
         let view = self.view()?;
-        let change = match mode {
-            UploadMode::Append => Right::Append,
-            _ => Right::Overwrite,
+        let (change, links) = match mode {
+            UploadMode::Append => (Right::Append, Links::Follow),
+            // It takes the place of a link.
+            _ => (Right::Overwrite, Links::NoFollow),
         };
         let rights = view.rights(path);
         let may_change = rights.has(change);
@@ -332,7 +333,7 @@ impl FtpSession {
         view.authorize(needed, path, Operation::Write)
             .map_err(|error| self.refused(&error, name.as_bytes()))?;
         let denied = || replies::refused_because(Reason::Denied, name.as_bytes(), "");
-        match view.metadata(path, Links::Follow).await {
+        match view.metadata(path, links).await {
             Ok(metadata) if metadata.is_directory() => Err(replies::refused_because(
                 Reason::IsADirectory,
                 name.as_bytes(),

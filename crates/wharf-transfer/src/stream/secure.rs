@@ -29,8 +29,9 @@ pub(crate) struct Secure {
 }
 
 impl DataStream {
-    /// Puts TLS on the stream: the whole handshake. When it fails the peer was told why, and the
-    /// stream is of no use any more. The caller sets the time limit.
+    /// Puts TLS on the stream: the whole handshake. Tickets may go out with the next
+    /// [`Self::write_all`], [`Self::read`] or [`Self::end`]. When it fails the peer was told why, and
+    /// the stream is of no use any more. The caller sets the time limit.
     ///
     /// # Errors
     /// The peer's, or what one end did not accept of the other.
@@ -152,6 +153,10 @@ impl Secure {
             if let Some(is_resumed) = known.filter(|_| known != told) {
                 told = known;
                 resumes(is_resumed);
+            }
+            if step.is_ok() && self.tls.owes_tickets_only() {
+                // They go out with the first octets, or before the first wait for the peer's.
+                return Ok(());
             }
             let flushed = self.flush(socket).await;
             let step = step?;
