@@ -411,3 +411,16 @@ fn send_now(socket: &TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
     };
     Ok(bytes.get(written..).unwrap_or_default().to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An idle session under TLS owns no buffer: this, what rustls keeps and its configuration.
+    #[test]
+    fn an_idle_wire_is_small() {
+        let (wire, secure) = (size_of::<Wire>(), size_of::<Secure>());
+        println!("plain: {wire} bytes, under TLS: {secure} bytes more");
+        assert!(wire <= 64 && secure <= 1536, "{wire} {secure}");
+    }
+}

@@ -10,6 +10,7 @@ mod hash;
 mod listing;
 mod login;
 mod transfer;
+mod upload;
 
 use wharf_proto::ftp::server::{Action, Outcome, Reason};
 
