@@ -180,7 +180,7 @@ impl Inflow<'_> {
                         secure.tls.replace_incoming(buffer::borrow());
                     }
                     let reading = async {
-                        secure.flush(socket).await?;
+                        secure.flush_before_wait(socket).await?;
                         secure.receive(socket).await
                     };
                     let count = flow

@@ -24,13 +24,16 @@ const MOST_DRAINED: usize = 1 << 20;
 pub(crate) struct Secure {
     pub(crate) tls: Tls,
     pub(crate) outgoing: Outgoing,
+    /// So much of `outgoing` is tickets, for which the peer does not wait; 0 once anything was sent.
+    tickets: usize,
     /// An end without `close_notify` is an end like any other.
     tolerates_truncation: bool,
 }
 
 impl DataStream {
-    /// Puts TLS on the stream: the whole handshake. Tickets may go out with the next
-    /// [`Self::write_all`], [`Self::read`] or [`Self::end`]. When it fails the peer was told why, and
+    /// Puts TLS on the stream: the whole handshake. The server's tickets go out with the next
+    /// [`Self::write_all`] or [`Self::end`], not before: a client that sends a file and never reads
+    /// closes with them unread, and its reset would destroy what of the file is under way. When it fails the peer was told why, and
     /// the stream is of no use any more. The caller sets the time limit.
     ///
     /// # Errors
@@ -52,6 +55,7 @@ impl DataStream {
         let mut secure = Box::new(Secure {
             tls: Tls::new(side)?,
             outgoing: Outgoing::default(),
+            tickets: 0,
             tolerates_truncation: false,
         });
         secure.shake_hands(&mut self.socket, resumes).await?;
@@ -155,7 +159,8 @@ impl Secure {
                 resumes(is_resumed);
             }
             if step.is_ok() && self.tls.owes_tickets_only() {
-                // They go out with the first octets, or before the first wait for the peer's.
+                // They go out with the first octets or with our end.
+                self.tickets = self.outgoing.filled().len();
                 return Ok(());
             }
             let flushed = self.flush(socket).await;
@@ -179,6 +184,15 @@ impl Secure {
         while !self.outgoing.filled().is_empty() {
             let sent = socket.send(self.outgoing.filled()).await?;
             self.outgoing.consume(sent);
+            self.tickets = 0;
+        }
+        Ok(())
+    }
+
+    /// Sends what has to be sent before the peer can be waited for: all but tickets.
+    pub(crate) async fn flush_before_wait(&mut self, socket: &mut Registration) -> io::Result<()> {
+        if self.outgoing.filled().len() > self.tickets {
+            self.flush(socket).await?;
         }
         Ok(())
     }
@@ -205,7 +219,7 @@ impl Secure {
                 Ok(Step::Data) => return Ok(true),
                 Ok(Step::Ended) => return Ok(false),
                 Ok(Step::Blocked) => {
-                    self.flush(socket).await?;
+                    self.flush_before_wait(socket).await?;
                     if self.receive(socket).await? == 0 {
                         return match self.tolerates_truncation {
                             true => Ok(false),
