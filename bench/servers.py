@@ -180,7 +180,7 @@ class Wharf(Server):
     """
 
     name = "wharf"
-    protocols = ("ftp",)
+    protocols = ("ftp", "ftps")
 
     def binary(self):
         b = os.environ.get("WHARF") or shutil.which("wharf")
@@ -195,6 +195,12 @@ class Wharf(Server):
         state = f"{self.dir}/state"
         os.makedirs(state, exist_ok=True)
         os.chown(state, isolate.UID, isolate.UID)
+        tls = ""
+        if self.tls:
+            tls = f"""
+[tls]
+certificates = [{{ chain = "{c.cert}", key = "{c.key}" }}]
+"""
         text = f"""
 [server]
 user = "bench"
@@ -223,7 +229,7 @@ max_entries = 1000000
 name = "{c.user}"
 password = "{c.password}"
 home = "{c.home}"
-"""
+{tls}"""
         return [self.binary(), "serve", "--config", self.file("wharf.toml", text)]
 
 

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rustix::{buffer::spare_capacity, net::sockopt};
+use rustix::{buffer::spare_capacity, io::Errno, net::sockopt};
 use tokio::{io::Interest, net::TcpStream};
 
 pub(crate) use secure::{PIECE, Secure, broken};
@@ -183,6 +183,19 @@ impl Registration {
             known => known,
         };
         Ok(())
+    }
+
+    /// Sends what the socket takes of `bytes` at once; 0 when it is full.
+    pub(crate) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        let socket = match self {
+            Self::Bare(socket) => socket.as_fd(),
+            Self::Registered(socket) => socket.as_fd(),
+            Self::Lost => return Err(io::ErrorKind::NotConnected.into()),
+        };
+        match rustix::net::send(socket, bytes, rustix::net::SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN) => Ok(0),
+            done => Ok(done?),
+        }
     }
 
     /// Sends as much of `bytes` as the socket takes.

@@ -127,18 +127,12 @@ impl Outgoing {
         (self.start, self.end) = (0, 0);
     }
 
-    /// Puts in another buffer and gives the former one; what is not sent yet moves over.
-    pub(crate) fn replace(&mut self, mut bytes: Vec<u8>) -> Vec<u8> {
-        let filled = self.filled();
-        let length = filled.len();
-        if bytes.len() < length {
-            bytes.resize(length, 0);
+    /// Puts `bytes` behind what is there.
+    pub(crate) fn append(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.room(bytes.len()).get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.end += bytes.len();
         }
-        if let Some(room) = bytes.get_mut(..length) {
-            room.copy_from_slice(filled);
-        }
-        (self.start, self.end) = (0, length);
-        std::mem::replace(&mut self.bytes, bytes)
     }
 
     /// Room for `octets` behind what is there.

@@ -1,10 +1,12 @@
 //! TLS between a file with a descriptor and a socket.
 //!
 //! Down: a piece is read, encrypted and sent while it is still in the processor's cache. Up: as much
-//! ciphertext as is there is read into one big buffer, decrypted where it lies, and each record
-//! written to the file at once. Both buffers come from the pool; nothing is allocated per piece here
-//! (rustls allocates one record at a time). Waiting for a disk is kept from the reactor's thread as on
+//! ciphertext as is there is read into one big pooled buffer, decrypted where it lies, and each
+//! record written to the file at once. Nothing is allocated per piece here (rustls allocates one
+//! record at a time). Waiting for a disk is kept from the reactor's thread as on
 //! the plain path.
+
+use std::cell::RefCell;
 
 use rustix::io::{Errno, pread};
 use wharf_vfs::{FileRef, Operation};
@@ -14,34 +16,27 @@ use super::{Flow, Source, Target, YIELD_AFTER};
 use crate::{
     DataStream, Error, Result, buffer,
     stream::{PIECE, Secure, broken},
-    tls::{Step, Truncated},
+    tls::{Outgoing, Step, Truncated},
 };
 
 /// What is looked for in the page cache, and admitted by throttles, at once.
 const CHUNK: u64 = 1 << 20;
 
-pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
-    let Some((secure, _)) = stream.secure_parts() else {
-        return Err(Error::Stream(std::io::ErrorKind::NotConnected.into()));
-    };
-    let former = secure.outgoing.replace(buffer::borrow());
-    let mut plain = buffer::borrow();
-    let longest = source.length.min(PIECE as u64);
-    plain.resize(usize::try_from(longest).unwrap_or(PIECE), 0);
-    let sent = send_pieces(source, stream, flow, &mut plain).await;
-    buffer::give_back(plain);
-    if let Some((secure, _)) = stream.secure_parts() {
-        buffer::give_back(secure.outgoing.replace(former));
-    }
-    sent
+thread_local! {
+    /// Used between two awaits only: the buffers of all downloads on a thread are the same few
+    /// octets, which never leave the processor's cache.
+    static BENCH: RefCell<Bench> = RefCell::new(Bench {
+        plain: vec![0; PIECE],
+        outgoing: Outgoing::default(),
+    });
 }
 
-async fn send_pieces(
-    source: &Source,
-    stream: &mut DataStream,
-    flow: Flow<'_>,
-    plain: &mut [u8],
-) -> Result<u64> {
+struct Bench {
+    plain: Vec<u8>,
+    outgoing: Outgoing,
+}
+
+pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_>) -> Result<u64> {
     let mut warmth = Warmth::new(source);
     let most = flow.chunk(CHUNK);
     let end = source.offset + source.length;
@@ -52,37 +47,27 @@ async fn send_pieces(
             warmth.ensure(source, offset, ready, flow).await?;
             flow.admit(ready).await?;
         }
-        let length = usize::try_from(ready)
-            .unwrap_or(usize::MAX)
-            .min(plain.len());
-        let piece = plain.get_mut(..length).unwrap_or_default();
-        let count = warmth.time(|| read(&source.file, piece, offset))?;
+        let length = usize::try_from(ready).unwrap_or(usize::MAX);
+        let is_last = offset + ready == end;
+        let count = BENCH.with_borrow_mut(|bench| {
+            let read = |piece: &mut [u8]| warmth.time(|| read(&source.file, piece, offset));
+            send_piece(bench, stream, length, is_last, read)
+        })?;
         if count == 0 {
             return Err(Error::Shrank {
                 sent: offset - source.offset,
                 expected: source.length,
             });
         }
-        offset += count as u64;
-        ready -= count as u64;
         let Some((secure, socket)) = stream.secure_parts() else {
             break;
         };
-        secure
-            .tls
-            .send(piece.get(..count).unwrap_or_default(), &mut secure.outgoing)
-            .map_err(|error| Error::Stream(broken(error)))?;
-        if offset == end {
-            // The end goes out with the last octets: one write, one segment less.
-            secure
-                .tls
-                .close(&mut secure.outgoing)
-                .map_err(|error| Error::Stream(broken(error)))?;
-        }
         flow.meter
             .unless_stopped(secure.flush(socket))
             .await?
             .map_err(Error::Stream)?;
+        offset += count as u64;
+        ready -= count as u64;
         flow.meter.add(count as u64);
         since_pause += count as u64;
         if since_pause >= YIELD_AFTER && offset < end {
@@ -91,6 +76,41 @@ async fn send_pieces(
         }
     }
     Ok(source.length)
+}
+
+/// Reads a piece, encrypts it and sends what the socket takes at once; the rest waits in the stream.
+/// Gives the octets of the file; 0 is its end.
+fn send_piece(
+    bench: &mut Bench,
+    stream: &mut DataStream,
+    length: usize,
+    is_last: bool,
+    read: impl FnOnce(&mut [u8]) -> Result<usize>,
+) -> Result<usize> {
+    let Bench { plain, outgoing } = bench;
+    let taken = length.min(plain.len());
+    let piece = plain.get_mut(..taken).unwrap_or_default();
+    let count = read(piece)?;
+    let stream_error = |error| Error::Stream(broken(error));
+    let Some((secure, socket)) = stream.secure_parts() else {
+        return Err(Error::Stream(std::io::ErrorKind::NotConnected.into()));
+    };
+    // What ends the handshake goes out with the first octets.
+    outgoing.clear();
+    outgoing.append(secure.outgoing.filled());
+    secure.outgoing.clear();
+    secure
+        .tls
+        .send(piece.get(..count).unwrap_or_default(), outgoing)
+        .map_err(stream_error)?;
+    if is_last && count == length {
+        // So does the end with the last ones: one write, one segment less.
+        secure.tls.close(outgoing).map_err(stream_error)?;
+    }
+    let sent = socket.try_send(outgoing.filled()).map_err(Error::Stream)?;
+    outgoing.consume(sent);
+    secure.outgoing.append(outgoing.filled());
+    Ok(count)
 }
 
 fn read(file: &FileRef, piece: &mut [u8], offset: u64) -> Result<usize> {

@@ -14,7 +14,7 @@ use crate::tls::{Error, Facts, Outgoing, Side, Step, Tls, Truncated};
 
 /// What is encrypted at once, octets: six whole records. Small enough to stay in the processor's
 /// cache from file to socket, large enough to save calls.
-pub(crate) const PIECE: usize = 96 * 1024;
+pub(crate) const PIECE: usize = 48 * 1024;
 
 /// What is read of a peer that goes on talking after our end, octets.
 const MOST_DRAINED: usize = 1 << 20;
