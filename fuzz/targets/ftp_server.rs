@@ -125,7 +125,7 @@ impl Session<'_> {
                 let refusals = [
                     LoginRefusal::Incorrect,
                     LoginRefusal::LockedOut,
-                    LoginRefusal::TlsRequired,
+                    LoginRefusal::InClear,
                 ];
                 Outcome::LoginRefused(refusals[usize::from(self.choice() % 3)])
             }

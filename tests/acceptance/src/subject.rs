@@ -112,6 +112,8 @@ pub struct TlsSetup {
     /// Whether there is a port on which TLS comes first ([`Server::implicit`]). Where a server has
     /// but one kind of port, it is that one.
     pub implicit: bool,
+    /// Whether a reference server speaks nothing above TLS 1.2; Wharf has no such setting.
+    pub old: bool,
 }
 
 /// What must not go in clear.
@@ -633,6 +635,11 @@ fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Child 
         .stderr(log)
         .env("LANG", "C.UTF-8")
         .env("TZ", "UTC");
+    if setup.tls.as_ref().is_some_and(|tls| tls.old) {
+        assert!(launch.accounts, "Wharf does not use OpenSSL");
+        let limits = "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nMaxProtocol = TLSv1.2\n";
+        command.env("OPENSSL_CONF", config(scratch, "openssl.cnf", limits));
+    }
     command
         .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}", setup.kind.name()))

@@ -1,7 +1,7 @@
 //! USER and PASS: from a name and a password, or a certificate, to an account's session.
 
-use wharf_accounts::Credential;
-use wharf_engine::LoginError;
+use wharf_accounts::{Channel, Credential};
+use wharf_engine::{LoginError, LoginFailure};
 use wharf_proto::ftp::server::{LoginRefusal, Outcome};
 
 use crate::{
@@ -29,6 +29,9 @@ impl FtpSession {
             // The machine logs out first; whoever is here is asked to do it again.
             return Outcome::LoginRefused(LoginRefusal::Incorrect);
         };
+        // TLS-23: in clear a wrong password and an account that asks for TLS get one answer, else
+        // everybody on the way could find out by guessing which password is right.
+        let is_clear = self.settings.tls.is_some() && matches!(session.channel(), Channel::Plain);
         let failure = match session
             .log_in(credential, clock::now(), clock::unix_now())
             .await
@@ -39,20 +42,25 @@ impl FtpSession {
                     message: String::new(),
                 };
             }
-            Err(failure) => failure,
+            Err(failure) => *failure,
         };
-        let record = std::sync::Arc::clone(failure.session.record());
-        self.who = Who::Guest(failure.session);
-        if !failure.delay.is_zero() {
+        let LoginFailure {
+            session,
+            error,
+            delay,
+        } = failure;
+        let record = std::sync::Arc::clone(session.record());
+        self.who = Who::Guest(session);
+        if !delay.is_zero() {
             // RPL-39: only this session waits, and it still hears that it shall end.
             tokio::select! {
-                () = tokio::time::sleep(failure.delay) => {}
+                () = tokio::time::sleep(delay) => {}
                 _ = record.ended() => {}
             }
         }
-        Outcome::LoginRefused(match failure.error {
-            LoginError::Incorrect => LoginRefusal::Incorrect,
-            LoginError::TlsRequired => LoginRefusal::TlsRequired,
+        Outcome::LoginRefused(match error {
+            LoginError::Incorrect | LoginError::TlsRequired if is_clear => LoginRefusal::InClear,
+            LoginError::Incorrect | LoginError::TlsRequired => LoginRefusal::Incorrect,
             LoginError::PasswordWanted => return Outcome::PasswordNeeded,
             LoginError::TooManySessions => LoginRefusal::TooManySessions,
             LoginError::LockedOut => LoginRefusal::LockedOut,

@@ -383,9 +383,9 @@ pub enum Outcome {
 pub enum LoginRefusal {
     /// Unknown name, wrong password, locked, expired, host not allowed: one text for all.
     Incorrect,
-    /// This name may not log in in the clear (TLS-23). To be given without a look at the password, to
-    /// every name for which TLS might be required, so that it confirms none.
-    TlsRequired,
+    /// The same in clear, where an account may ask for TLS (TLS-23): to be given to every name and
+    /// for the right password, too, so that it confirms neither.
+    InClear,
     /// Too many sessions of this account or address.
     TooManySessions,
     /// The address is locked out: the connection is closed with 421.

@@ -141,9 +141,7 @@ impl Server {
                 self.login_failures = 0;
             }
             Outcome::PasswordNeeded if by_certificate => self.await_password(user),
-            Outcome::LoginRefused(
-                refusal @ (LoginRefusal::Incorrect | LoginRefusal::TlsRequired),
-            ) => {
+            Outcome::LoginRefused(refusal @ (LoginRefusal::Incorrect | LoginRefusal::InClear)) => {
                 self.login_failures += 1;
                 if self.login_failures >= self.settings.max_login_failures {
                     self.say(texts::TOO_MANY_FAILURES);

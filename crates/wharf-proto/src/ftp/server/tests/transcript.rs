@@ -373,7 +373,7 @@ fn outcome(text: &str) -> Outcome {
             message: rest.to_owned(),
         },
         "PasswordNeeded" => Outcome::PasswordNeeded,
-        "LoginTlsRequired" => Outcome::LoginRefused(LoginRefusal::TlsRequired),
+        "LoginInClear" => Outcome::LoginRefused(LoginRefusal::InClear),
         "LoginIncorrect" => Outcome::LoginRefused(LoginRefusal::Incorrect),
         "Path" => Outcome::Path(bytes(rest)),
         "Number" => Outcome::Number(rest.parse().unwrap()),

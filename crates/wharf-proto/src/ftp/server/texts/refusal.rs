@@ -12,7 +12,7 @@ use crate::ftp::{
 };
 
 const LOGIN_INCORRECT: &[u8] = b"530 Login incorrect.\r\n";
-const TLS_REQUIRED: &[u8] = b"530 Login incorrect, TLS required.\r\n";
+const IN_CLEAR: &[u8] = b"530 Login incorrect, or TLS required.\r\n";
 const NOT_RESUMED: &[u8] = b"522 TLS session of data connection not resumed.\r\n";
 const TOO_MANY_SESSIONS: &[u8] = b"530 Too many sessions, try again later.\r\n";
 const LOGIN_UNAVAILABLE: &[u8] = b"530 Logins are not possible at the moment, try again later.\r\n";
@@ -22,7 +22,7 @@ const LOCKED_OUT: &[u8] = b"421 Too many login failures from your address, try a
 pub(in crate::ftp::server) fn login_refused(out: &mut Output, refusal: LoginRefusal) {
     out.put(match refusal {
         LoginRefusal::Incorrect => LOGIN_INCORRECT,
-        LoginRefusal::TlsRequired => TLS_REQUIRED,
+        LoginRefusal::InClear => IN_CLEAR,
         LoginRefusal::TooManySessions => TOO_MANY_SESSIONS,
         LoginRefusal::LockedOut => LOCKED_OUT,
         LoginRefusal::Unavailable => LOGIN_UNAVAILABLE,
