@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use zeroize::Zeroizing;
 
 use crate::{Error, Result, StoredSecret};
@@ -30,6 +30,9 @@ pub(crate) struct Hashing {
     counts: Arc<Counts>,
 }
 
+/// The right to run one check.
+pub(crate) struct Turn(OwnedSemaphorePermit);
+
 #[derive(Default)]
 struct Counts {
     slow: AtomicU64,
@@ -45,20 +48,27 @@ impl Hashing {
         }
     }
 
-    /// Whether `password` opens `secret`, found out on a blocking thread.
-    pub(crate) async fn verify(&self, secret: StoredSecret, password: &[u8]) -> Result<bool> {
+    /// Waits for the right to run a check.
+    pub(crate) async fn turn(&self) -> Result<Turn> {
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        Ok(Turn(turn.map_err(|_| Error::Interrupted)?))
+    }
+
+    /// Whether `password` opens `secret`, found out on a blocking thread. The turn comes back: what
+    /// the caller makes of it is known before the next one begins.
+    pub(crate) async fn verify(
+        &self,
+        Turn(turn): Turn,
+        secret: StoredSecret,
+        password: &[u8],
+    ) -> Result<(bool, Turn)> {
         let password = Zeroizing::new(password.to_vec());
-        let turn = Arc::clone(&self.turns)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Interrupted)?;
         let counts = Arc::clone(&self.counts);
         let check = tokio::task::spawn_blocking(move || {
             let matches = secret.verify(&password);
             counts.slow.fetch_add(1, Relaxed);
             // Held until here: a caller that goes away does not free the memory that is in use.
-            drop(turn);
-            matches
+            (matches, Turn(turn))
         });
         check.await.map_err(|_| Error::Interrupted)
     }

@@ -117,19 +117,27 @@ impl PasswordAuthenticator {
             };
         }
         if stored.is_slow() {
-            if self.proofs.holds(&account.name, stored, password, now) {
-                self.hashing.count_proof();
-                return Ok(Principal::proved(account.name.clone()));
+            let is_proved = || self.proofs.holds(&account.name, stored, password, now);
+            if !is_proved() {
+                let turn = self.hashing.turn().await?;
+                // A client that opens several sessions at once pays for one: the others waited, and
+                // the first has proved it meanwhile.
+                if !is_proved() {
+                    let checking = self.hashing.verify(turn, stored.clone(), password);
+                    let (true, _turn) = checking.await? else {
+                        return Err(Refusal::WrongPassword);
+                    };
+                    self.proofs.keep(&account.name, stored, password, now);
+                    return Ok(Principal::proved(account.name.clone()));
+                }
             }
-            if self.hashing.verify(stored.clone(), password).await? {
-                self.proofs.keep(&account.name, stored, password, now);
-                return Ok(Principal::proved(account.name.clone()));
-            }
-        } else if stored.verify(password) {
+            self.hashing.count_proof();
             return Ok(Principal::proved(account.name.clone()));
-        } else {
-            self.waste(&name, password).await?;
         }
+        if stored.verify(password) {
+            return Ok(Principal::proved(account.name.clone()));
+        }
+        self.waste(&name, password).await?;
         Err(Refusal::WrongPassword)
     }
 
@@ -139,7 +147,8 @@ impl PasswordAuthenticator {
             Some(secret) => secret,
             None => self.own_decoy().await?,
         };
-        self.hashing.verify(secret, password).await.map(drop)
+        let turn = self.hashing.turn().await?;
+        self.hashing.verify(turn, secret, password).await.map(drop)
     }
 
     /// A stored hash of another account, one per cost in use, so that the cost tells nothing.

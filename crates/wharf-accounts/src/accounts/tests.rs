@@ -127,3 +127,15 @@ async fn a_user_named_ftp_is_not_hidden_by_the_anonymous_account() {
             .is_anonymous()
     );
 }
+
+/// A client that opens several sessions at once pays for one slow check.
+#[tokio::test]
+async fn logins_that_come_together_cost_one_slow_check() {
+    let accounts = over(vec![vec![account("ann", MD5_RIGHT)]]);
+    let enter = || log_in(&accounts, "ann", "right");
+    let (one, two, three, four) = tokio::join!(enter(), enter(), enter(), enter());
+    for login in [one, two, three, four] {
+        login.unwrap();
+    }
+    assert_eq!((accounts.counts().slow, accounts.counts().proved), (1, 3));
+}
