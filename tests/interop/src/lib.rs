@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use wharf_acceptance_tests::noise;
 
@@ -174,4 +175,30 @@ pub fn same_file(wanted: &Path, got: &Path) {
 #[must_use]
 pub fn large(always: bool) -> Option<u64> {
     (always || std::env::var_os("WHARF_BIG").is_some()).then_some(2048)
+}
+
+/// Waits until something has happened elsewhere, and says what is missing when it does not.
+///
+/// # Panics
+/// When it has not happened after 30 seconds.
+#[track_caller]
+pub fn until(has_happened: impl Fn() -> bool, missing: impl Fn() -> String) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !has_happened() {
+        assert!(Instant::now() < deadline, "{}", missing());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Random bytes, as [`noise`], without those that `openssl s_client` takes for commands to itself when a
+/// block of its input begins with them.
+#[must_use]
+pub fn content(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = noise(seed, length);
+    for byte in &mut bytes {
+        if b"BCKkQR".contains(byte) {
+            *byte = b'\r';
+        }
+    }
+    bytes
 }
