@@ -709,3 +709,18 @@ async fn silent_server_under_tls_is_given_up() {
     case.options.idle_timeout = Duration::from_millis(500);
     assert_eq!(case.get().await.unwrap_err().kind(), Kind::TimedOut);
 }
+
+/// D25: what a person agreed to for its name or its dates can still be revoked.
+#[tokio::test]
+async fn agreed_certificate_that_is_revoked_is_refused() {
+    let authority = Authority::new();
+    let tls = Tls::new(authority.identity(Fault::OtherName).config(BOTH));
+    let mut case = Case::showing(with_file(10), authority, tls, |_| {}).await;
+    case.options.tls.trust_store = Some(case.folder().join("trusted"));
+    case.observer = Person::who_says(Answer::Always);
+    case.get().await.unwrap();
+    case.get().await.unwrap();
+    case.options.tls.revocations = vec![case.authority.revocations()];
+    let error = case.get().await.unwrap_err();
+    assert!(error.to_string().contains("revoked"), "{error}");
+}

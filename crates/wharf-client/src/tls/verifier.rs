@@ -1,7 +1,8 @@
 //! Whether a server's certificate is accepted (TLS-52).
 //!
 //! In this order: on a data connection, the control connection's certificate and no other (TLS-54); a
-//! pin, when there are pins; what a person agreed to before; else the chain, the name and the dates.
+//! pin, when there are pins; what a person agreed to before, unless it was revoked since; else the
+//! chain, the name and the dates.
 //! A refusal keeps what was shown, so that a person can be asked between two connections: never in the
 //! middle of a handshake, and nothing is ever accepted "for now".
 
@@ -133,12 +134,27 @@ impl Verifier {
             };
         }
         if let Some(known) = self.trusted {
-            return if known == Fingerprint::of(certificate) {
-                Ok(())
-            } else {
+            let chain = || self.judge_chain(certificate, intermediates, name, stapled, now);
+            let revoked = Reason::Chain(CertificateError::Revoked);
+            return if known != Fingerprint::of(certificate) {
                 Err(Reason::Changed { known })
+            } else if chain().is_err_and(|reason| reason == revoked) {
+                Err(revoked)
+            } else {
+                Ok(())
             };
         }
+        self.judge_chain(certificate, intermediates, name, stapled, now)
+    }
+
+    fn judge_chain(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        stapled: &[u8],
+        now: UnixTime,
+    ) -> Result<(), Reason> {
         let chain = self.chain.as_ref().ok_or(Reason::NoAuthorities)?;
         match chain.verify_server_cert(certificate, intermediates, name, stapled, now) {
             Ok(_) => Ok(()),
