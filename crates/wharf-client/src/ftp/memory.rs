@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use wharf_proto::ftp::client::Capabilities;
 
+use crate::tls::Fingerprint;
+
 /// Whether something works.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Works {
@@ -23,8 +25,12 @@ pub(crate) struct Knowledge {
     /// Any passive connection.
     pub(crate) passive: Works,
     pub(crate) facts_list: Works,
-    /// A person permitted it: the server offers no TLS.
-    pub(crate) password_in_clear: bool,
+    /// What a person said to a server that offers no TLS.
+    pub(crate) password_in_clear: Option<bool>,
+    /// A certificate that a person did not agree to.
+    pub(crate) refused_certificate: Option<Fingerprint>,
+    /// A session had TLS: later ones have it too, or there are none.
+    pub(crate) had_tls: bool,
     /// The server wants TLS sessions resumed and sends too few tickets of TLS 1.3 (D47).
     pub(crate) tickets_run_dry: bool,
     /// The way to set a time that was not refused, once found; `No` when none works.

@@ -66,7 +66,7 @@ impl Session {
                 let asked = Request::StartTls(Mechanism::Tls);
                 let reply = self.ask_at(Step::Tls, asked).await?;
                 if self.machine.poll_event() != Some(Event::StartTls) {
-                    if mode == Mode::Explicit {
+                    if mode == Mode::Explicit || self.context.expects_tls().await? {
                         return Err(tls::not_offered(&self.context.site, &reply));
                     }
                     return self.go_on_in_clear().await.map(|()| Begun::Ready);
@@ -107,18 +107,26 @@ impl Session {
             return Ok(());
         }
         let _asking = context.asking.lock().await;
-        if context.memory.recall(|known| known.password_in_clear) {
-            return Ok(());
-        }
-        let question = Question::PasswordInClear {
-            site: context.site.to_string(),
-        };
-        match context.ask_person(question).await {
-            Answer::Always | Answer::Once => {
-                context.memory.learn(|known| known.password_in_clear = true);
-                Ok(())
+        let said = context.memory.recall(|known| known.password_in_clear);
+        let permitted = match said {
+            Some(permitted) => permitted,
+            None => {
+                let question = Question::PasswordInClear {
+                    site: context.site.to_string(),
+                };
+                let answer = context.ask_person(question).await;
+                let permitted = matches!(answer, Answer::Always | Answer::Once);
+                let learnt = Some(permitted);
+                context
+                    .memory
+                    .learn(|known| known.password_in_clear = learnt);
+                permitted
             }
-            Answer::No | Answer::Nobody => Err(tls::password_in_clear(&context.site)),
+        };
+        if permitted {
+            Ok(())
+        } else {
+            Err(tls::password_in_clear(&context.site))
         }
     }
 
@@ -139,6 +147,7 @@ impl Session {
                 // Many servers close without a word; on this connection replies tell the end.
                 self.stream.tolerate_truncation();
                 self.show_security();
+                context.memory.learn(|known| known.had_tls = true);
                 self.tls = Some(tls);
                 Ok(Begun::Ready)
             }
@@ -350,6 +359,14 @@ impl Context {
             .unwrap_or_default()
     }
 
+    /// Whether a refused AUTH is no reason to go on in clear: who has pinned a certificate, agreed to
+    /// one or had TLS in this run knows that the server offers it.
+    async fn expects_tls(&self) -> Result<bool> {
+        Ok(!self.options.tls.pins.is_empty()
+            || self.memory.recall(|known| known.had_tls)
+            || self.trust.known().await?.is_some())
+    }
+
     /// Whether a person agrees to a certificate, or has meanwhile.
     async fn is_agreed_to(&self, rejected: &Rejected) -> Result<bool> {
         if !rejected.is_for_a_person() {
@@ -359,6 +376,10 @@ impl Context {
         let _asking = self.asking.lock().await;
         if self.trust.known().await? == Some(fingerprint) {
             return Ok(true);
+        }
+        let refused = self.memory.recall(|known| known.refused_certificate);
+        if refused == Some(fingerprint) {
+            return Ok(false);
         }
         let question = Question::TrustCertificate {
             site: self.site.to_string(),
@@ -371,7 +392,11 @@ impl Context {
                 self.trust.agree(fingerprint);
                 Ok(true)
             }
-            Answer::No | Answer::Nobody => Ok(false),
+            Answer::No | Answer::Nobody => {
+                self.memory
+                    .learn(|known| known.refused_certificate = Some(fingerprint));
+                Ok(false)
+            }
         }
     }
 }

@@ -724,3 +724,79 @@ async fn agreed_certificate_that_is_revoked_is_refused() {
     let error = case.get().await.unwrap_err();
     assert!(error.to_string().contains("revoked"), "{error}");
 }
+
+/// TLS-50: whoever pinned a certificate, agreed to one, or had TLS a moment ago is not led into clear by
+/// a refused AUTH, anonymous or not.
+#[tokio::test]
+async fn tls_that_was_there_before_is_not_given_up() {
+    let refused = |case: &Case| {
+        case.server
+            .with(|wish| wish.always.insert("AUTH", "502 not here"));
+    };
+    let assert_kept = |case: &Case, error: &Error| {
+        assert_eq!((error.kind(), error.cause()), (Kind::Tls, Some("D20")));
+        assert_eq!(case.verbs().last().unwrap(), "AUTH");
+    };
+    let mut case = Case::new(10, |_| {}).await;
+    case.options.tls.mode = Mode::Auto;
+    case.credentials = Credentials::anonymous();
+    refused(&case);
+    case.options.tls.pins = vec![Pin::Certificate(Fingerprint::of(b"the server"))];
+    assert_kept(&case, &case.get().await.unwrap_err());
+
+    case.options.tls.pins.clear();
+    let store = case.folder().join("trusted");
+    let line = format!(
+        "127.0.0.1:{} {}\n",
+        case.place("").site.port,
+        Fingerprint::of(b"the server")
+    );
+    std::fs::write(&store, line).unwrap();
+    case.options.tls.trust_store = Some(store);
+    assert_kept(&case, &case.get().await.unwrap_err());
+
+    let mut case = Case::new(10, |_| {}).await;
+    case.options.tls.mode = Mode::Auto;
+    case.options.retries = 1;
+    let person = Person::who_says(Answer::Always);
+    case.observer = Arc::clone(&person) as _;
+    for credentials in [Credentials::anonymous(), case.credentials.clone()] {
+        case.credentials = credentials;
+        case.server.with(|wish| wish.always.remove("AUTH"));
+        let pool = case.pool();
+        case.get_by(&pool).await.unwrap();
+        refused(&case);
+        case.server
+            .with(|wish| wish.once.insert("TYPE", [HANG_UP].into()));
+        case.server
+            .with(|wish| wish.once.insert("RETR", [HANG_UP].into()));
+        assert_kept(&case, &case.get_by(&pool).await.unwrap_err());
+    }
+    assert_eq!(person.asked(), 0);
+}
+
+/// A person who says no is not asked the same for every session.
+#[tokio::test]
+async fn several_sessions_take_one_no() {
+    let tls = Tls::new(Identity::self_signed(false).config(BOTH));
+    let mut case = Case::showing(with_file(10), Authority::new(), tls, |_| {}).await;
+    case.options.parallel = 4;
+    let person = Person::who_says(Answer::No);
+    case.observer = Arc::clone(&person) as _;
+    let pool = case.pool();
+    let (one, two) = tokio::join!(case.get_by(&pool), case.get_by(&pool));
+    assert!(one.is_err() && two.is_err());
+    assert_eq!(person.asked(), 1);
+
+    let mut case = Case::new(10, |_| {}).await;
+    case.options.tls.mode = Mode::Auto;
+    case.server
+        .with(|wish| wish.always.insert("AUTH", "502 not here"));
+    case.options.parallel = 4;
+    let person = Person::who_says(Answer::No);
+    case.observer = Arc::clone(&person) as _;
+    let pool = case.pool();
+    let (one, two) = tokio::join!(case.get_by(&pool), case.get_by(&pool));
+    assert!(one.is_err() && two.is_err());
+    assert_eq!(person.asked(), 1);
+}
