@@ -13,7 +13,7 @@ use wharf_proto::ftp::{
 use wharf_transfer::{buffer, tls::Truncated};
 
 use super::{Session, memory::Works};
-use crate::{Error, Kind, Result, Step};
+use crate::{Error, Kind, Result, Step, tls};
 
 impl Session {
     /// Lists the current directory: MLSD, else LIST (RPL-57).
@@ -54,6 +54,7 @@ impl Session {
         let mut parser = ListingParser::new(format, now(), Limits::default());
         let mut entries = Vec::new();
         let mut truncated = false;
+        let mut last = b'\n';
         let limit = self.options().idle_timeout;
         let mut piece = buffer::borrow();
         piece.resize(buffer::BUFFER_SIZE, 0);
@@ -61,7 +62,9 @@ impl Session {
             match read_within(&mut running.stream, &mut piece, limit).await {
                 Ok(0) => break Ok(()),
                 Ok(count) => {
-                    parser.handle_input(piece.get(..count).unwrap_or_default());
+                    let bytes = piece.get(..count).unwrap_or_default();
+                    last = bytes.last().copied().unwrap_or(last);
+                    parser.handle_input(bytes);
                     entries.extend(std::iter::from_fn(|| parser.poll_entry()));
                 }
                 // A listing has no size; the 226 that must follow decides (D48).
@@ -83,6 +86,10 @@ impl Session {
             )
             .retryable()
         })?;
+        // Half a line, or the word of anybody on the way, says that it is not whole.
+        if truncated && (last != b'\n' || !self.replies_are_protected()) {
+            return Err(tls::cut(Step::Listing));
+        }
         parser.handle_end();
         entries.extend(std::iter::from_fn(|| parser.poll_entry()));
         if truncated {

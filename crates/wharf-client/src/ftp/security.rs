@@ -238,6 +238,11 @@ impl Session {
         Ok(())
     }
 
+    /// Whether nobody on the way can have changed what the server says: not after CCC.
+    pub(crate) fn replies_are_protected(&self) -> bool {
+        self.machine.is_secure()
+    }
+
     /// Refuses to begin a transfer that would move in clear what the user wants protected (TLS-53).
     pub(super) fn may_move_data(&self) -> Result<()> {
         match &self.protection {

@@ -800,3 +800,31 @@ async fn several_sessions_take_one_no() {
     assert!(one.is_err() && two.is_err());
     assert_eq!(person.asked(), 1);
 }
+
+/// TLS-36, TLS-56: after CCC anybody on the way can say a size, so only close_notify tells the end.
+#[tokio::test]
+async fn missing_close_notify_is_an_error_after_ccc() {
+    let mut wish = with_file(1000);
+    wish.listing = Some("-rw-r--r-- 1 u g 10 Jan  1  2020 f\r\n");
+    let mut case = Case::with(wish, |tls| tls.says_goodbye = false).await;
+    case.options.tls.clear_control = true;
+    let error = case.get().await.unwrap_err();
+    assert_eq!((error.kind(), error.cause()), (Kind::Partial, Some("D48")));
+    let error = cat(&case.pool(), &case.place("f"), &mut |_| Ok(()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), Kind::Data);
+    let error = tree::list(&case.pool(), &case.place("")).await.unwrap_err();
+    assert_eq!((error.kind(), error.cause()), (Kind::Partial, Some("D48")));
+}
+
+/// D48: a listing that ends in the middle of a line is not whole, whatever the server says.
+#[tokio::test]
+async fn listing_cut_within_a_line_is_an_error() {
+    let mut wish = with_file(10);
+    wish.listing =
+        Some("-rw-r--r-- 1 u g 10 Jan  1  2020 f\r\n-rw-r--r-- 1 u g 10 Jan  1  2020 lon");
+    let case = Case::with(wish, |tls| tls.says_goodbye = false).await;
+    let error = tree::list(&case.pool(), &case.place("")).await.unwrap_err();
+    assert_eq!((error.kind(), error.cause()), (Kind::Partial, Some("D48")));
+}

@@ -257,6 +257,19 @@ pub(crate) fn not_protected(reply: Option<&Reply>) -> Error {
     )
 }
 
+/// D48: TLS ended without `close_notify`, and nothing that could be believed says how much there is.
+pub(crate) fn cut(step: Step) -> Error {
+    Error::new(
+        step,
+        Kind::Partial,
+        "TLS ended without close_notify and no size can be relied on: nobody knows whether all has come",
+    )
+    .because(
+        "D48",
+        ["for the server's admin: update the server; one that offers SIZE can be checked by it, but not after --ccc"],
+    )
+}
+
 /// D46, D47, D50: the server does not want the data connection as it was; `None` when the refusal is
 /// about something else.
 pub(crate) fn data_refused(error: &Error, reply: &Reply, resumed: bool) -> Option<&'static str> {

@@ -36,8 +36,8 @@ pub use fingerprint::{Fingerprint, Pin, PinError};
 pub use settings::{Identity, Mode, Tls, Version};
 
 pub(crate) use diagnosis::{
-    data_refused, handshake_failed, not_offered, not_protected, password_in_clear, unreadable_name,
-    why,
+    cut, data_refused, handshake_failed, not_offered, not_protected, password_in_clear,
+    unreadable_name, why,
 };
 pub(crate) use trust::Trust;
 pub(crate) use verifier::{Rejected, Verifier};

@@ -93,6 +93,7 @@ async fn attempt(
             Err(error)
                 if Truncated::is(&error)
                     && size.is_some()
+                    && session.replies_are_protected()
                     && pool.options().verify != Verify::None =>
             {
                 break Ok(());

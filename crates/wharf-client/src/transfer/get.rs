@@ -275,7 +275,10 @@ impl Work<'_> {
             throttles: &[],
         };
         // TLS-36, D48: a server that never says close_notify is borne where the size tells the same.
-        if known.size.is_some() && self.course.pool.options().verify != Verify::None {
+        if known.size.is_some()
+            && session.replies_are_protected()
+            && self.course.pool.options().verify != Verify::None
+        {
             running.stream.tolerate_truncation();
         }
         let idle = self.course.pool.options().idle_timeout;

@@ -18,7 +18,9 @@ pub use cat::cat;
 pub use get::{Download, get};
 pub use put::{Upload, put};
 
-use crate::{Error, Kind, Location, Pool, Result, Step, Subject, TransferId, retry::Retry};
+use crate::{
+    Error, Kind, Location, Pool, Result, Step, Subject, TransferId, retry::Retry, tls::cut,
+};
 
 /// Octets that are fetched again and compared before a resumed transfer goes on.
 pub const OVERLAP: u64 = 64 * 1024;
@@ -157,15 +159,7 @@ fn flow_error(error: FlowError) -> Error {
             "the remote file grew while it was fetched",
         )
         .retryable(),
-        FlowError::Stream(error) if Truncated::is(&error) => Error::new(
-            Step::Transfer,
-            Kind::Partial,
-            "the server ended TLS without close_notify and tells no size: nobody knows whether all has come",
-        )
-        .because(
-            "D48",
-            ["for the server's admin: update the server; one that offers SIZE can be checked by it"],
-        ),
+        FlowError::Stream(error) if Truncated::is(&error) => cut(Step::Transfer),
         other => Error::new(Step::Transfer, Kind::Data, other.to_string()).retryable(),
     }
 }
