@@ -202,3 +202,16 @@ pub fn content(seed: u64, length: usize) -> Vec<u8> {
     }
     bytes
 }
+
+/// Whether a file with such a name has octets in it.
+#[must_use]
+pub fn has_octets(folder: &Path, is_it: impl Fn(&str) -> bool) -> bool {
+    fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .any(|entry| {
+            is_it(&entry.file_name().to_string_lossy())
+                && entry.metadata().is_ok_and(|meta| meta.len() > 0)
+        })
+}

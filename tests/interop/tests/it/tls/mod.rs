@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 
 use wharf_acceptance_tests::subject::run;
 use wharf_acceptance_tests::{Kind, RequireTls, Scratch, Server, Setup, TlsSetup};
-use wharf_interop_tests::{content, until};
+use wharf_interop_tests::{content, has_octets, until};
 
 /// How TLS begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +146,10 @@ impl Scene {
         let mut child = self.at_home(command).stdin(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let written = input.write_all(bytes);
+        until(
+            || has_octets(self.server.root(), is_staged),
+            || format!("nothing arrived of {command:?}\n{}", self.server.log()),
+        );
         child.kill().unwrap();
         child.wait().unwrap();
         drop(input);
@@ -160,6 +164,11 @@ impl Scene {
             || format!("no `{text}` in\n{}", self.server.log()),
         );
     }
+}
+
+/// Whether it is the name of an upload under way: Wharf gives the file its own when it is whole.
+pub(crate) fn is_staged(name: &str) -> bool {
+    name.starts_with(".wharf-")
 }
 
 /// What a client can be asked for. Local names are of [`Scene::local`].

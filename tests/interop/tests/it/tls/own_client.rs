@@ -3,14 +3,13 @@
 //! and 1.3; explicit, and implicit where a server has it.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 use wharf_acceptance_tests::subject::{run, wharf_binary};
 use wharf_acceptance_tests::{Kind, PASSWORD, RequireTls, Scratch, Server, Setup, TlsSetup, USER};
-use wharf_interop_tests::{content, grow, hand_over, same_file, same_tree, until};
+use wharf_interop_tests::{content, grow, hand_over, has_octets, same_file, same_tree, until};
 
-use super::{Mode, Version};
+use super::{Mode, Version, is_staged};
 
 struct Scene {
     server: Server,
@@ -211,18 +210,6 @@ fn interrupted(scene: &Scene, arguments: &[&str], has_begun: impl Fn() -> bool) 
     );
 }
 
-/// Whether a file with such a name has octets in it.
-fn has_octets(folder: &Path, is_it: impl Fn(&str) -> bool) -> bool {
-    fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|entry| {
-            is_it(&entry.file_name().to_string_lossy())
-                && entry.metadata().is_ok_and(|meta| meta.len() > 0)
-        })
-}
-
 /// Downloads and uploads go on where Ctrl-C ended them.
 fn resumes(scene: &Scene) {
     let scratch = scene.scratch.path();
@@ -239,10 +226,7 @@ fn resumes(scene: &Scene) {
 
     let url = scene.url("up");
     interrupted(scene, &["put", "down", &url], || {
-        // Wharf's staged uploads have names of their own.
-        has_octets(scene.server.root(), |name| {
-            name == "up" || name.starts_with(".wharf-")
-        })
+        has_octets(scene.server.root(), |name| name == "up" || is_staged(name))
     });
     let said = scene.run(&["put", "-v", "-c", "down", &url]);
     assert!(
