@@ -115,12 +115,15 @@ impl Server {
 
     /// Back to before USER; what belongs to the account goes, TYPE stays (RFC 959 4.1.1, USER).
     pub(super) fn forget_login(&mut self) {
+        if self.is_logged_in() {
+            // Who never was logged in has no more time for it than from the start.
+            self.login_since = self.quiet_since;
+        }
         self.login = Login::AwaitUser;
         self.sequence = Sequence::Free;
         self.announced = None;
         self.extended_only = false;
         self.tls_rules = self.settings.tls;
-        self.login_since = self.quiet_since;
     }
 
     pub(super) fn quit(&mut self) {

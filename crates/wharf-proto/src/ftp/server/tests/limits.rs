@@ -327,3 +327,34 @@ fn an_outcome_that_does_not_fit_still_ends_its_command() {
         "451 Local error in processing.\r\n200 NOOP command successful.\r\n"
     );
 }
+
+/// A place among those who have not logged in is held for the time of a login, whatever is said.
+#[test]
+fn rein_and_auth_do_not_put_off_the_end_of_a_login_that_never_comes() {
+    let settings = with_tls();
+    let step = settings.login_timeout / 4;
+    let (mut server, mut now) = open(settings);
+    for line in ["REIN\r\n", "AUTH TLS\r\n", "REIN\r\n"] {
+        now += step;
+        server.handle_timeout(now);
+        assert_eq!(closed(&mut server), None, "{line}");
+        server.handle_input(now, line.as_bytes());
+        run_kindly(&mut server, now, &mut Vec::new());
+    }
+    server.handle_timeout(now + step);
+    assert_eq!(closed(&mut server), Some(CloseReason::LoginTimeout));
+}
+
+/// Who leaves an account gets the whole time for the next login.
+#[test]
+fn rein_after_a_login_starts_the_time_of_the_next_one() {
+    let (mut server, mut now) = logged_in(with_tls());
+    let limit = Settings::default().login_timeout;
+    now += limit + limit;
+    server.handle_input(now, b"REIN\r\n");
+    run_kindly(&mut server, now, &mut Vec::new());
+    server.handle_timeout(now);
+    assert_eq!(closed(&mut server), None);
+    server.handle_timeout(now + limit);
+    assert_eq!(closed(&mut server), Some(CloseReason::LoginTimeout));
+}
