@@ -62,23 +62,18 @@ impl Accounts {
 
     /// The account, where that needs no waiting: the way of most logins. `None` says nothing about
     /// the credential; ask [`log_in`](Self::log_in) then.
-    ///
-    /// # Errors
-    /// A proved holder who may not enter.
-    pub fn recall(
-        &self,
-        attempt: &Attempt<'_>,
-    ) -> Option<std::result::Result<Arc<Account>, Refusal>> {
+    pub fn recall(&self, attempt: &Attempt<'_>) -> Option<Arc<Account>> {
         if matches!(attempt.credential, Credential::Certificate { .. }) {
             // Not a password: `log_in` looks it up, from memory where that is fresh.
             return None;
         }
         let (_, account) = self.passwords.recall(attempt.credential, attempt.now)?;
-        Some(
-            account
-                .admit(attempt.peer, attempt.channel, attempt.unix_now)
-                .map(|()| account),
-        )
+        if admit(&account, attempt).is_err() {
+            // A refusal is never quick.
+            self.passwords.forget(&account);
+            return None;
+        }
+        Some(account)
     }
 
     /// Lets somebody in, or says why not.
@@ -90,8 +85,8 @@ impl Accounts {
         &self,
         attempt: &Attempt<'_>,
     ) -> std::result::Result<Arc<Account>, Refusal> {
-        if let Some(answer) = self.recall(attempt) {
-            return answer;
+        if let Some(account) = self.recall(attempt) {
+            return Ok(account);
         }
         if let Credential::Certificate { user } = attempt.credential {
             return self.by_certificate(user, attempt).await;
@@ -107,9 +102,15 @@ impl Accounts {
             .find(principal.name(), attempt.now)
             .await?
             .ok_or(Refusal::UnknownName)?;
-        account
-            .admit(attempt.peer, attempt.channel, attempt.unix_now)
-            .map(|()| account)
+        if let Err(refusal) = admit(&account, attempt) {
+            // It takes the time of a wrong password, now and when it is tried again.
+            self.passwords.forget(&account);
+            self.passwords
+                .disguise(&account, attempt.credential)
+                .await?;
+            return Err(refusal);
+        }
+        Ok(account)
     }
 
     /// TLS-09: the certificate of the connection opens the account that lists it and that `user`
@@ -127,9 +128,7 @@ impl Accounts {
         {
             return Err(Refusal::Certificate);
         }
-        account
-            .admit(attempt.peer, attempt.channel, attempt.unix_now)
-            .map(|()| account)
+        admit(&account, attempt).map(|()| account)
     }
 
     /// How many checks were slow, and how many a proof answered.
@@ -141,6 +140,10 @@ impl Accounts {
     pub(crate) const fn passwords(&self) -> &PasswordAuthenticator {
         &self.passwords
     }
+}
+
+fn admit(account: &Account, attempt: &Attempt<'_>) -> std::result::Result<(), Refusal> {
+    account.admit(attempt.peer, attempt.channel, attempt.unix_now)
 }
 
 #[cfg(test)]

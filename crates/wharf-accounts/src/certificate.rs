@@ -199,11 +199,13 @@ pub enum CertificateRole {
 }
 
 /// What protects a connection, and what its TLS proved of the peer.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub enum Channel {
     /// Nothing: everybody on the way can read and change it.
-    #[default]
-    Plain,
+    Plain {
+        /// What a certificate would be good for: a second proof is not spared by leaving TLS out.
+        role: CertificateRole,
+    },
     /// TLS.
     Tls {
         /// The verified certificate that the peer showed.
@@ -211,6 +213,15 @@ pub enum Channel {
         /// What it is good for.
         role: CertificateRole,
     },
+}
+
+impl Default for Channel {
+    /// Plain, and certificates are no second proof.
+    fn default() -> Self {
+        Self::Plain {
+            role: CertificateRole::Login,
+        }
+    }
 }
 
 impl Channel {
@@ -233,8 +244,7 @@ impl Channel {
     /// What a certificate is good for here.
     pub const fn role(&self) -> CertificateRole {
         match self {
-            Self::Tls { role, .. } => *role,
-            Self::Plain => CertificateRole::Login,
+            Self::Plain { role } | Self::Tls { role, .. } => *role,
         }
     }
 }

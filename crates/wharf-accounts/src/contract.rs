@@ -68,7 +68,7 @@ pub(crate) async fn log_in_at(
         .log_in(&Attempt {
             credential: &credential,
             peer: PEER,
-            channel: &Channel::Plain,
+            channel: &Channel::default(),
             now,
             unix_now: UNIX_NOW,
         })
@@ -376,7 +376,7 @@ async fn tls_09_a_certificate_opens_the_account_that_lists_it(
         assert!(matches!(refused, Err(Refusal::Certificate)), "{user}");
     }
     for other in [
-        Channel::Plain,
+        Channel::default(),
         channel(None, CertificateRole::Login),
         channel(Some("eve@example.org"), CertificateRole::Login),
         channel(Some("ann@example.org"), CertificateRole::Second),
@@ -411,9 +411,15 @@ async fn tls_09_as_second_proof_the_certificate_must_accompany_the_password(
         log_in_over(&accounts, &shown, &wrong).await,
         Err(Refusal::WrongPassword)
     ));
+    let plain = Channel::Plain {
+        role: CertificateRole::Second,
+    };
+    let refused = log_in_over(&accounts, &plain, &right).await;
+    assert!(matches!(refused, Err(Refusal::Certificate)));
     let bob = Credential::password("bob", "pw");
-    let none = channel(None, CertificateRole::Second);
-    log_in_over(&accounts, &none, &bob).await.unwrap();
+    for none in [channel(None, CertificateRole::Second), plain] {
+        log_in_over(&accounts, &none, &bob).await.unwrap();
+    }
 }
 
 async fn tls_23_plaintext_is_refused_only_to_who_knows_the_password(
@@ -450,14 +456,13 @@ async fn a_directory_recalls_what_it_found(make: &impl Fn(Vec<Account>) -> Arc<d
     let attempt = Attempt {
         credential: &credential,
         peer: PEER,
-        channel: &Channel::Plain,
+        channel: &Channel::default(),
         now,
         unix_now: UNIX_NOW,
     };
     accounts
         .recall(&attempt)
-        .expect("the second login needs no waiting")
-        .unwrap();
+        .expect("the second login needs no waiting");
     assert_eq!(accounts.counts(), HashingCounts { slow: 1, proved: 1 });
     let wrong = Credential::password("ann", "wrong");
     assert!(

@@ -141,6 +141,21 @@ impl PasswordAuthenticator {
         Err(Refusal::WrongPassword)
     }
 
+    /// Forgets that the password of `account` was proved: its next check is a slow one.
+    pub(crate) fn forget(&self, account: &Account) {
+        self.proofs.forget(&account.name);
+    }
+
+    /// The rest of what a refusal costs, for somebody whose password was found right by a check of
+    /// its own and who may not enter all the same.
+    pub(crate) async fn disguise(&self, account: &Account, credential: &Credential) -> Result<()> {
+        let stored = &account.password;
+        if stored.is_slow() || stored.is_any_text() {
+            return Ok(());
+        }
+        self.waste(&account.name, credential.secret()).await
+    }
+
     /// Spends what a check of a stored hash costs.
     async fn waste(&self, name: &AccountName, password: &[u8]) -> Result<()> {
         let secret = match self.decoy_for(name) {

@@ -100,6 +100,11 @@ impl Proofs {
         }
     }
 
+    /// Forgets the proof of `name`; its place in the order runs out by itself.
+    pub(crate) fn forget(&self, name: &AccountName) {
+        self.lock().by_name.remove(name);
+    }
+
     /// A number for `name` that nobody outside can foresee but that stays the same.
     pub(crate) fn pick(&self, name: &[u8], choices: usize) -> usize {
         let tag = self

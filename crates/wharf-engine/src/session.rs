@@ -63,7 +63,7 @@ impl Session<Guest> {
             engine,
             registered,
             lease,
-            channel: Channel::Plain,
+            channel: Channel::default(),
             state: Guest { failures: 0 },
         };
         session.tell(&Event::Opened { peer });

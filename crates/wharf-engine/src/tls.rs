@@ -38,6 +38,8 @@ use rustls::{
     version,
 };
 
+use wharf_accounts::CertificateRole;
+
 use self::{acme::Challenges, certificate::Certified, files::Files, resolver::Directory};
 pub use self::{
     certificate::{CertificateFacts, Origin, client_certificate, fingerprint},
@@ -162,6 +164,11 @@ impl Tls {
     /// be offered (TLS-13).
     pub fn is_ready(&self) -> bool {
         !self.current.load().directory.is_empty()
+    }
+
+    /// What a verified client certificate is good for.
+    pub fn certificate_role(&self) -> CertificateRole {
+        self.current.load().settings.client_certificates.role()
     }
 
     /// What a new control connection uses.
@@ -314,4 +321,4 @@ fn has_aes() -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

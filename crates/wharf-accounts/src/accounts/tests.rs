@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Account, AccountKind, Accounts, Attempt, Channel, Credential, FileDirectory, Refusal, Settings,
-    StoredSecret,
+    Account, AccountKind, Accounts, Attempt, Channel, Credential, FileDirectory, Refusal,
+    RequireTls, Settings, StoredSecret,
     contract::{MD5_RIGHT, PEER, UNIX_NOW, account, log_in, log_in_at, name, start},
 };
 
@@ -91,11 +91,11 @@ async fn anon_01_any_password_opens_the_anonymous_account_under_both_names() {
     let attempt = Attempt {
         credential: &credential,
         peer: PEER,
-        channel: &Channel::Plain,
+        channel: &Channel::default(),
         now: start(),
         unix_now: UNIX_NOW,
     };
-    with.recall(&attempt).expect("no slow check").unwrap();
+    with.recall(&attempt).expect("no slow check");
 }
 
 #[tokio::test]
@@ -138,4 +138,23 @@ async fn logins_that_come_together_cost_one_slow_check() {
         login.unwrap();
     }
     assert_eq!((accounts.counts().slow, accounts.counts().proved), (1, 3));
+}
+
+/// TLS-23, RPL-39: who guesses at an account that he may not enter from where he is must not hear by
+/// the time that he guessed right, however often he tries.
+#[tokio::test]
+async fn tls_23_a_right_password_that_opens_nothing_costs_what_a_wrong_one_costs() {
+    for password in [MD5_RIGHT, "{plain}right"] {
+        let strict = Account {
+            require_tls: RequireTls::Login,
+            ..account("ann", password)
+        };
+        let accounts = over(vec![vec![strict]]);
+        for tries in 1..=3 {
+            let refused = log_in(&accounts, "ann", "right").await;
+            assert!(matches!(refused, Err(Refusal::TlsRequired)), "{refused:?}");
+            assert_eq!(accounts.counts().slow, tries, "{password}");
+        }
+        assert_eq!(accounts.counts().proved, 0, "{password}");
+    }
 }

@@ -103,8 +103,7 @@ impl SessionTls {
 
     /// What a verified client certificate is good for.
     pub fn certificate_role(&self) -> CertificateRole {
-        let trust = self.settings.client_certificates.trust();
-        trust.map_or(CertificateRole::Login, |trust| trust.role)
+        self.settings.client_certificates.role()
     }
 }
 

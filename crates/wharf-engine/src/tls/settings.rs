@@ -78,6 +78,12 @@ impl ClientCertificates {
             Self::Request(trust) | Self::Require(trust) => Some(trust),
         }
     }
+
+    /// What a good one is good for.
+    pub fn role(&self) -> CertificateRole {
+        self.trust()
+            .map_or(CertificateRole::Login, |trust| trust.role)
+    }
 }
 
 /// Which client certificates are good, and for what.

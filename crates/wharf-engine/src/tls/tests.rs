@@ -21,6 +21,7 @@ use rustls::{
     RootCertStore, ServerConnection, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
+use wharf_transfer::tls::Side;
 
 use super::*;
 
@@ -186,6 +187,16 @@ impl Authority {
             .unwrap()
             .with_root_certificates(roots)
     }
+}
+
+/// Both ends of a stream, for tests of what goes through it.
+pub(crate) fn sides() -> (Side, Side) {
+    let authority = Authority::new();
+    let name = ServerName::try_from("a.example").unwrap();
+    (
+        Side::Server(authority.tls().session().config()),
+        Side::Client(Arc::new(authority.client(&version::TLS13)), name),
+    )
 }
 
 /// Both ends after a handshake.

@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wharf_accounts::Channel;
 use wharf_engine::{
     Connection, Ending, Record, Session,
     events::{Event, Level},
@@ -95,7 +96,7 @@ pub(crate) fn serve(
         bound,
         lease,
     } = connection;
-    let guest = Session::open(
+    let mut guest = Session::open(
         Arc::clone(front_end.engine()),
         lease,
         front_end.name(),
@@ -103,6 +104,10 @@ pub(crate) fn serve(
         local,
         now,
     );
+    if let Some(tls) = &settings.tls {
+        let role = tls.certificate_role();
+        guest.set_channel(Channel::Plain { role });
+    }
     let record = Arc::clone(guest.record());
     let machine = if front_end.is_implicit() {
         Server::implicit(settings.machine_now(), now)

@@ -86,7 +86,9 @@ impl ControlConnection {
             Err(error) => return self.fail(&error.to_string(), "TLS did not end in order"),
         };
         self.wire.unsecure();
-        self.session.set_channel(Channel::Plain);
+        let tls = self.session.tls.as_ref();
+        let role = tls.map(|tls| tls.certificate_role()).unwrap_or_default();
+        self.session.set_channel(Channel::Plain { role });
         if !self.machine.is_logged_in() {
             // After REIN; after CCC data connections go on under the same TLS (TLS-42).
             self.session.tls = None;

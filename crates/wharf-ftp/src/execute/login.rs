@@ -1,6 +1,6 @@
 //! USER and PASS: from a name and a password, or a certificate, to an account's session.
 
-use wharf_accounts::{Channel, Credential};
+use wharf_accounts::Credential;
 use wharf_engine::{LoginError, LoginFailure};
 use wharf_proto::ftp::server::{LoginRefusal, Outcome};
 
@@ -31,7 +31,7 @@ impl FtpSession {
         };
         // TLS-23: in clear a wrong password and an account that asks for TLS get one answer, else
         // everybody on the way could find out by guessing which password is right.
-        let is_clear = self.settings.tls.is_some() && matches!(session.channel(), Channel::Plain);
+        let is_clear = self.settings.tls.is_some() && !session.channel().is_secure();
         let failure = match session
             .log_in(credential, clock::now(), clock::unix_now())
             .await

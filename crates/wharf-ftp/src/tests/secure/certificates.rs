@@ -131,6 +131,30 @@ async fn tls_09_as_second_proof_it_stands_beside_the_password() {
     }
 }
 
+/// Whoever stole the password would else leave TLS out.
+#[tokio::test]
+async fn tls_09_as_second_proof_it_is_missing_in_clear_as_well() {
+    let authority = Authority::new();
+    let house = authority.house(CertificateRole::Second).await;
+    let mut client = Client::connect(&house).await;
+    client.ask("USER anna", 331).await;
+    client.ask("PASS secret", 530).await;
+    // Nor does leaving TLS by REIN help.
+    let config = house.client_config(&TLS13);
+    let mut secure = SecureClient::explicit(&house, config).await;
+    secure.client.ask("REIN", 220).await;
+    let mut layer = secure.client.tls.take().unwrap();
+    layer.close(&mut secure.client.control).await.unwrap();
+    soon(layer.read_all(&mut secure.client.control))
+        .await
+        .unwrap();
+    secure.client.ask("USER anna", 331).await;
+    secure.client.ask("PASS secret", 530).await;
+    // An account without certificates enters as ever.
+    client.ask("USER rita", 331).await;
+    client.ask("PASS secret", 230).await;
+}
+
 /// DAT-22.
 #[tokio::test]
 async fn dat_22_the_data_connection_shows_the_certificate_of_the_login() {
