@@ -17,7 +17,7 @@ use std::{
 
 use tokio::sync::Notify;
 use wharf_transfer::{
-    DataStream, Error, Flow, Meter, Source, Target, Transform, receive, send, stalled,
+    DataStream, Error, Flow, Meter, Source, Target, Transform, end, receive, send, stalled,
     tls::Truncated,
 };
 use wharf_vfs::{AbortedUpload, Upload};
@@ -113,7 +113,7 @@ impl Transfers {
         };
         let flowing = async {
             let octets = send(&source, &mut stream, flow, transformer).await?;
-            stream.end().await.map_err(Error::Stream)?;
+            end(&mut stream, flow).await?;
             Ok(octets)
         };
         let outcome = self.run(flowing).await;
@@ -159,7 +159,7 @@ impl Transfers {
             let octets = receive(&target, &mut stream, flow, transformer).await?;
             // Our end of a secure stream; whether the file is whole the protocol's reply tells. A
             // peer that is gone already does not need it.
-            let _ = stream.end().await;
+            let _ = end(&mut stream, flow).await;
             Ok(octets)
         };
         let received = self.run(flowing).await;

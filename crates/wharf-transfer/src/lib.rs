@@ -21,6 +21,6 @@ pub mod tls;
 pub use checksum::{Algorithm, Digest};
 pub use error::{Error, Result};
 pub use meter::{Meter, guard_against_stall, stalled};
-pub use pump::{Flow, Source, Target, Transform, receive, send, send_bytes};
+pub use pump::{Flow, Source, Target, Transform, end, receive, send, send_bytes};
 pub use stream::DataStream;
 pub use throttle::Throttle;

@@ -5,8 +5,8 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::sockopt;
-use tokio::sync::Semaphore;
+use rustix::net::{SendFlags, sockopt};
+use tokio::{io::Interest, sync::Semaphore};
 use wharf_transfer::{DataStream, Error, Meter, Source, Transform};
 use wharf_vfs::{
     Answer, AttributeChange, Capabilities, DirectoryReader, ErrorKind, FileRef, Links, Metadata,
@@ -351,6 +351,51 @@ async fn dat_36_an_upload_that_stands_still_is_given_up() {
         ["upload_aborted: no octet moved for 300 s"]
     );
     assert_eq!(house.objects().await, 0);
+}
+
+/// TLS-11, DAT-36: a peer under TLS that takes not even our close_notify holds nobody up, nor does it
+/// keep an abort from being heard.
+#[tokio::test(start_paused = true)]
+async fn a_download_whose_close_notify_is_not_taken_is_given_up() {
+    for is_aborted in [false, true] {
+        let house = House::new(Policy::default());
+        house.put("f", b"").await;
+        let session = house.anna().await;
+        let (file, _) = session.view().open_read(&path("f")).await.unwrap();
+        let (mut stream, other) = pair().await;
+        let mut other = DataStream::from_registered(other);
+        let (ours, theirs) = crate::tls::tests::sides();
+        let (one, two) = tokio::join!(stream.secure(ours), other.secure(theirs));
+        one.and(two).unwrap();
+        let full = stream.when(Interest::WRITABLE, |socket| {
+            while rustix::net::send(socket, &[0; 65536], SendFlags::empty()).is_ok() {}
+            Ok(())
+        });
+        full.await.unwrap();
+        let source = Source {
+            file,
+            offset: 0,
+            length: 0,
+        };
+        let transfers = transfers(&session);
+        let asking = async {
+            if is_aborted {
+                transfers.abort.ask();
+            }
+        };
+        let downloading = transfers.download(source, stream, None, b"/f");
+        let both = async { tokio::join!(biased; downloading, asking) };
+        let (outcome, ()) = tokio::time::timeout(4 * STALL, both)
+            .await
+            .expect("it waits for ever");
+        match is_aborted {
+            true => assert!(matches!(outcome, TransferOutcome::Aborted), "{outcome:?}"),
+            false => assert!(
+                matches!(outcome, TransferOutcome::Failed(Error::Stalled { .. })),
+                "{outcome:?}"
+            ),
+        }
+    }
 }
 
 /// INT-45: as long as it runs, its session is not the idle one that makes room.

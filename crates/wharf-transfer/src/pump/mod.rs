@@ -171,5 +171,17 @@ pub async fn send_bytes(stream: &mut DataStream, mut bytes: &[u8], flow: Flow<'_
     Ok(())
 }
 
+/// Ends our direction of a stream ([`DataStream::end`]). A peer that takes nothing any more keeps
+/// nobody: [`Meter::stop`] is heard here, too.
+///
+/// # Errors
+/// [`Error::Stream`], [`Error::Stopped`].
+pub async fn end(stream: &mut DataStream, flow: Flow<'_>) -> Result<()> {
+    flow.meter
+        .unless_stopped(stream.end())
+        .await?
+        .map_err(Error::Stream)
+}
+
 #[cfg(test)]
 mod tests;
