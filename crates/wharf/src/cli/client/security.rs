@@ -38,7 +38,7 @@ pub(crate) struct Security {
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     crl: Vec<PathBuf>,
     /// Accept this certificate (sha256:HEX) or key (sha256//BASE64) and nothing else; may be repeated.
-    #[arg(long, value_name = "PIN", help_heading = "TLS")]
+    #[arg(long, value_name = "PIN", conflicts_with_all = ["ca", "crl"], help_heading = "TLS")]
     pin: Vec<Pin>,
     /// Show this certificate to a server that asks for one (PEM).
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
@@ -228,6 +228,16 @@ mod tests {
             ("ftps://h/", "explicit"),
         ] {
             assert!(mode(url, &["--tls", flag]).is_err(), "{url} {flag}");
+        }
+    }
+
+    /// No flag that narrows trust is passed over in silence.
+    #[test]
+    fn pin_stands_alone() {
+        let pin = format!("--pin=sha256:{}", "0".repeat(64));
+        assert!(Line::try_parse_from(["x", &pin, &pin]).is_ok());
+        for other in ["--ca=f", "--crl=f"] {
+            assert!(Line::try_parse_from(["x", &pin, other]).is_err(), "{other}");
         }
     }
 
