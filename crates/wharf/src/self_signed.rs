@@ -21,6 +21,10 @@ use std::{
 
 use wharf_engine::tls;
 
+/// 2026-01-01: a clock that shows an earlier time has not been set yet. What was dated by it would
+/// have ended before anybody saw it, and it is never made anew.
+const EARLIEST: u64 = 1_767_225_600;
+
 /// Where key and certificate lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Files {
@@ -69,14 +73,19 @@ impl Files {
         if self.exist() {
             return Ok(false);
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let pair = tls::self_signed(&names(addresses), now.unwrap_or_default().as_secs())?;
+        let pair = tls::self_signed(&names(addresses), date(SystemTime::now()))?;
         // A certificate never stands beside a key that is not its own, whenever this is cut short.
         let _ = fs::remove_file(&self.chain);
         write(&self.key, &pair.key, 0o600)?;
         write(&self.chain, &pair.certificate, 0o644)?;
         Ok(true)
     }
+}
+
+/// Seconds since 1970 UTC from which the certificate counts.
+fn date(now: SystemTime) -> u64 {
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().max(EARLIEST)
 }
 
 /// What a client beside this host may type; what one on it types is in every such certificate.
@@ -148,6 +157,13 @@ mod tests {
         assert!(files.ensure(&address).unwrap());
         assert_ne!(fs::read_to_string(&files.chain).unwrap(), chain);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_dates_nothing() {
+        assert_eq!(date(UNIX_EPOCH), EARLIEST);
+        let later = std::time::Duration::from_secs(EARLIEST + 1);
+        assert_eq!(date(UNIX_EPOCH + later), EARLIEST + 1);
     }
 
     #[test]
