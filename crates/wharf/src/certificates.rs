@@ -3,6 +3,8 @@
 //! A certificate that ends soon is the commonest way for a TLS server to fail, so its end is shown
 //! wherever certificates are.
 
+use std::path::Path;
+
 use wharf_engine::tls::{CertificateFacts, Origin};
 
 const DAY: i64 = 86_400;
@@ -51,6 +53,17 @@ pub(crate) fn place(facts: &CertificateFacts) -> String {
         Origin::Files(source) => source.certificate.display().to_string(),
         Origin::Installed => "obtained by ACME".to_owned(),
     }
+}
+
+/// That a service of this user and group cannot read a file that will be renewed, and the mend.
+pub(crate) fn unreadable(file: &Path, user: u32, group: u32) -> String {
+    let file = file.display();
+    format!(
+        "the service runs as user {user}, group {group}, which cannot read {file}: it is read at the \
+         start only, a renewed one will not be taken up. Let whatever renews it also run \
+         `chgrp {group} {file} && chmod g+r {file}` and give that group g+x on the directories above, \
+         or restart the service after each renewal (systemctl restart); a reload (SIGHUP) does not help"
+    )
 }
 
 /// Names, end and fingerprint in one line.

@@ -12,7 +12,10 @@
     reason = "reads the system's own account files at start"
 )]
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
     process::{Gid, Uid, getegid, geteuid, getgroups},
@@ -124,18 +127,8 @@ pub(crate) fn drop_to(identity: Identity, keep_ports: bool) -> Result<(), Privil
     if threads > 1 {
         return Err(PrivilegeError::Threads(threads));
     }
-    let refused = |action| {
-        move |source: rustix::io::Errno| PrivilegeError::Refused {
-            action,
-            source: source.into(),
-        }
-    };
-    let (uid, gid) = (Uid::from_raw(identity.user), Gid::from_raw(identity.group));
     set_keep_capabilities(keep_ports).map_err(refused("keep a capability"))?;
-    // CVE-2024-48651: no group of root's may stay, whatever the account's source says.
-    set_thread_groups(&[gid]).map_err(refused("set the groups"))?;
-    set_thread_res_gid(gid, gid, gid).map_err(refused("set the group"))?;
-    set_thread_res_uid(uid, uid, uid).map_err(refused("set the user"))?;
+    become_on_this_thread(identity)?;
     let kept = if keep_ports {
         CapabilitySet::NET_BIND_SERVICE
     } else {
@@ -149,6 +142,37 @@ pub(crate) fn drop_to(identity: Identity, keep_ports: bool) -> Result<(), Privil
     set_capabilities(None, sets).map_err(refused("give up capabilities"))?;
     set_no_new_privs(true).map_err(refused("forbid new privileges"))?;
     verify(identity)
+}
+
+fn become_on_this_thread(identity: Identity) -> Result<(), PrivilegeError> {
+    let (uid, gid) = (Uid::from_raw(identity.user), Gid::from_raw(identity.group));
+    // CVE-2024-48651: no group of root's may stay, whatever the account's source says.
+    set_thread_groups(&[gid]).map_err(refused("set the groups"))?;
+    set_thread_res_gid(gid, gid, gid).map_err(refused("set the group"))?;
+    set_thread_res_uid(uid, uid, uid).map_err(refused("set the user"))
+}
+
+fn refused(action: &'static str) -> impl Fn(rustix::io::Errno) -> PrivilegeError {
+    move |source| PrivilegeError::Refused {
+        action,
+        source: source.into(),
+    }
+}
+
+/// Which of `files` root can read and `identity` cannot: tried by a thread that becomes it, sees what
+/// [`drop_to`] would leave, and ends. Needs root.
+pub(crate) fn unreadable_to(
+    identity: Identity,
+    files: &[PathBuf],
+) -> Result<Vec<PathBuf>, PrivilegeError> {
+    let is_denied = |file: &&PathBuf| {
+        fs::File::open(file).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    let attempt = || {
+        become_on_this_thread(identity)?;
+        Ok(files.iter().filter(is_denied).cloned().collect())
+    };
+    std::thread::scope(|scope| scope.spawn(attempt).join()).unwrap_or_else(|_| Ok(Vec::new()))
 }
 
 /// Believes the kernel's report, not its return codes.
@@ -191,6 +215,40 @@ mod tests {
             find("no-such-user", None),
             Err(PrivilegeError::UnknownUser(_))
         ));
+    }
+
+    /// What only root can read, and what the service could; without root nobody can be asked.
+    #[test]
+    fn what_a_service_user_cannot_read_is_found_by_being_him() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let open = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory.path(), open).unwrap();
+        let files: Vec<_> = [("secret", 0o600), ("shared", 0o640), ("public", 0o644)]
+            .into_iter()
+            .map(|(name, mode)| {
+                let file = directory.path().join(name);
+                fs::write(&file, "x").unwrap();
+                fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+                file
+            })
+            .collect();
+        let identity = Identity {
+            user: 4711,
+            group: 4712,
+        };
+        let found = unreadable_to(identity, &files);
+        if !is_root() {
+            assert!(matches!(found, Err(PrivilegeError::Refused { .. })));
+            return;
+        }
+        assert_eq!(found.unwrap(), files[..2]);
+        std::os::unix::fs::chown(&files[1], None, Some(4712)).unwrap();
+        assert_eq!(unreadable_to(identity, &files).unwrap(), files[..1]);
+        let shut = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(directory.path(), shut).unwrap();
+        assert_eq!(unreadable_to(identity, &files).unwrap(), files);
+        assert!(is_root(), "only the other thread was somebody else");
     }
 
     /// A test runs on a thread of its own: the very case that must be refused.

@@ -14,7 +14,9 @@ use clap::Args;
 use wharf_accounts::Tree;
 use wharf_vfs::Right;
 
-use self::certificates::{certificate_risks, certificate_table, expired, load_certificates, now};
+use self::certificates::{
+    certificate_risks, certificate_table, expired, load_certificates, now, watch_risks,
+};
 use super::{environment, ports::Ports, say};
 use crate::{
     compose,
@@ -52,6 +54,7 @@ impl Check {
         text.push_str(&certificate_table(&config, &certificates));
         let mut risks = risks(&config);
         risks.extend(certificate_risks(&certificates, now));
+        risks.extend(watch_risks(&config));
         text.push_str(if risks.is_empty() {
             "No risky settings.\n"
         } else {

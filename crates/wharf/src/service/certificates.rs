@@ -4,10 +4,12 @@
 
 use std::{
     future::Future,
+    io,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use rustix::process::{getegid, geteuid};
 use wharf_engine::{
     Engine,
     acme::{Reason, Report},
@@ -29,15 +31,16 @@ pub(super) async fn watch_certificates(
 ) {
     let watching = async {
         let mut told = String::new();
+        // The first look is at once: what was read as root may be out of reach now, and that is not
+        // to be told on the day of a renewal.
         loop {
-            tokio::time::sleep(CERTIFICATE_WATCH).await;
-            let Some(tls) = watched.load().as_ref().clone() else {
-                continue;
-            };
-            let looked = Arc::clone(&tls);
-            if let Ok(refreshed) = tokio::task::spawn_blocking(move || looked.refresh()).await {
-                tell_refreshed(&engine, &tls, refreshed, &mut told);
+            if let Some(tls) = watched.load().as_ref().clone() {
+                let looked = Arc::clone(&tls);
+                if let Ok(refreshed) = tokio::task::spawn_blocking(move || looked.refresh()).await {
+                    tell_refreshed(&engine, &tls, refreshed, &mut told);
+                }
             }
+            tokio::time::sleep(CERTIFICATE_WATCH).await;
         }
     };
     tokio::select! {
@@ -61,6 +64,13 @@ pub(super) fn tell_refreshed(
                 Level::Info,
                 format!("new certificates: {}", names.join("; ")),
             )
+        }
+        Err(tls::Error::Read { path, source })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+            let text = certificates::unreadable(&path, user, group);
+            (Level::Warning, text)
         }
         Err(error) => (
             Level::Warning,

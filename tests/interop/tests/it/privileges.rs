@@ -9,10 +9,16 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use wharf_acceptance_tests::socket::free_port;
 use wharf_acceptance_tests::subject::wharf_binary;
 use wharf_acceptance_tests::{Control, PASSWORD, Scratch, USER};
+
+/// How long a server may be silent.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `CAP_NET_BIND_SERVICE` in the kernel's masks.
 const BIND_SERVICE: u64 = 1 << 10;
@@ -203,4 +209,66 @@ fn a_standard_port_keeps_the_capability_to_bind_and_no_other() {
         server.threads(),
         BTreeSet::from([Status::of(61_000, 61_000, BIND_SERVICE)])
     );
+}
+
+/// A key that only root can read, as certbot leaves it, is read once: that is told at the start, not
+/// on the day of a renewal that nobody sees.
+#[test]
+fn a_key_that_only_root_can_read_is_told_at_the_start_with_its_mend() {
+    let scratch = Scratch::new("privileges");
+    let path = |name: &str| scratch.path().join(name).display().to_string();
+    let (chain, key, configuration) = (path("chain.pem"), path("key.pem"), path("wharf.toml"));
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90",
+        ])
+        .args([
+            "-subj",
+            "/CN=ftp.example.org",
+            "-out",
+            &chain,
+            "-keyout",
+            &key,
+        ])
+        .output()
+        .expect("openssl");
+    assert!(made.status.success(), "{made:?}");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+    let public = folder_of(&scratch, 4711);
+    let text = format!(
+        "[server]\nuser = \"4711:4712\"\nstate_dir = {state:?}\n[ftp]\nlisten = [\"127.0.0.1:{port}\"]\n\
+         [[tls.certificates]]\nchain = {chain:?}\nkey = {key:?}\n\
+         [anonymous]\nenabled = true\nroot = {public:?}\n",
+        state = path("state"),
+        port = free_port(),
+    );
+    fs::write(&configuration, text).unwrap();
+    let mut child = Command::new(wharf_binary())
+        .args(["serve", "--config", &configuration])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the server");
+    let log = BufReader::new(child.stderr.take().expect("its log"));
+    let (tell, told) = mpsc::channel();
+    let listening = thread::spawn(move || {
+        let mut lines = log.lines().map_while(Result::ok);
+        let _ = tell.send(lines.find(|line| line.contains(" warning ")));
+    });
+    let warning = told.recv_timeout(PATIENCE);
+    let _ = child.kill();
+    let _ = child.wait();
+    listening.join().unwrap();
+    let warning = warning.ok().flatten();
+    let warning = warning.expect("a warning");
+    for part in [
+        key.as_str(),
+        "user 4711, group 4712",
+        "chgrp 4712",
+        "systemctl restart",
+        "SIGHUP",
+    ] {
+        assert!(warning.contains(part), "{part} in {warning}");
+    }
 }

@@ -8,6 +8,7 @@ use crate::{
     compose,
     config::Config,
     exit::Failure,
+    privileges,
 };
 
 /// Seconds since 1970 UTC.
@@ -143,6 +144,38 @@ pub(super) fn certificate_risks(certificates: &[CertificateFacts], now: i64) -> 
     risks
 }
 
+/// Files that the start reads as root and the service user could not read again when they are renewed.
+/// Only root can try; everybody else has just read them himself.
+pub(super) fn watch_risks(config: &Config) -> Vec<Risk> {
+    let (Some(settings), Some(user)) = (compose::tls(config), &config.server.user) else {
+        return Vec::new();
+    };
+    if !privileges::is_root() {
+        return Vec::new();
+    }
+    let Ok(identity) = privileges::find(user, config.server.group.as_deref()) else {
+        return Vec::new();
+    };
+    let pairs = settings.certificates.iter();
+    let trust = settings.client_certificates.trust().into_iter();
+    let mut files: Vec<_> = pairs
+        .flat_map(|pair| [&pair.certificate, &pair.key])
+        .chain(trust.flat_map(|trust| trust.authorities.iter().chain(&trust.revocations)))
+        // The start hands the state directory over.
+        .filter(|file| !file.starts_with(&config.state_dir))
+        .cloned()
+        .collect();
+    files.dedup();
+    let unreadable = privileges::unreadable_to(identity, &files).unwrap_or_default();
+    let unreadable = unreadable.iter();
+    unreadable
+        .map(|file| Risk {
+            key: "tls.certificates",
+            text: certificates::unreadable(file, identity.user, identity.group),
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(
@@ -184,6 +217,51 @@ mod tests {
         let facts = load_certificates(&config).unwrap();
         let risk = certificate_risks(&facts, facts[0].not_before).remove(0);
         assert!(risk.text.contains("can read the key"), "{}", risk.text);
+    }
+
+    /// A Let's Encrypt key that only root can read: the start reads it, no renewal is taken up.
+    #[test]
+    fn a_key_that_the_service_user_cannot_read_again_is_told_with_its_mend() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let directory = tempfile::tempdir().unwrap();
+        let mode = |path: &std::path::Path, mode| {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        mode(directory.path(), 0o755);
+        let pair = wharf_engine::tls::self_signed(&["ftp.example.org".to_owned()], 1_000).unwrap();
+        let (chain, key) = (
+            directory.path().join("fullchain.pem"),
+            directory.path().join("privkey.pem"),
+        );
+        std::fs::write(&chain, &pair.certificate).unwrap();
+        std::fs::write(&key, &pair.key).unwrap();
+        mode(&chain, 0o644);
+        mode(&key, 0o600);
+        let variables = [(
+            "WHARF_TLS_CERTIFICATES".to_owned(),
+            format!("[{{ chain = {chain:?}, key = {key:?} }}]"),
+        )];
+        let mut config = config::load(None, &variables).unwrap();
+        assert!(watch_risks(&config).is_empty(), "nobody is to be become");
+        config.server.user = Some("4711:4712".to_owned());
+        let told = watch_risks(&config);
+        if !privileges::is_root() {
+            assert!(told.is_empty(), "whoever reads it himself goes on doing so");
+            return;
+        }
+        assert_eq!(told.len(), 1, "{told:?}");
+        for part in [
+            "privkey.pem",
+            "user 4711, group 4712",
+            "chgrp 4712",
+            "systemctl restart",
+            "SIGHUP",
+        ] {
+            assert!(told[0].text.contains(part), "{part} in {told:?}");
+        }
+        std::os::unix::fs::chown(&key, None, Some(4712)).unwrap();
+        mode(&key, 0o640);
+        assert!(watch_risks(&config).is_empty());
     }
 
     #[test]
