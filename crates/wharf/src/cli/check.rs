@@ -20,7 +20,7 @@ use self::certificates::{
 use super::{environment, ports::Ports, say};
 use crate::{
     compose,
-    config::{self, Config, PeerCheck, RequireTls, SessionReuse, VolumeStore},
+    config::{self, ClientCertificates, Config, PeerCheck, RequireTls, SessionReuse, VolumeStore},
     exit::Failure,
 };
 
@@ -134,6 +134,11 @@ fn tls_risks(config: &Config, add: &mut impl FnMut(&'static str, String)) {
         && config.data.peer_check == PeerCheck::Off
     {
         add("tls.session_reuse", "nothing binds a data connection to its client: data.peer_check is off and resumption is not required".into());
+    }
+    if config.tls.client_certificates == ClientCertificates::Require
+        && !config.ftp.require_tls.covers_login()
+    {
+        add("tls.client_certificates", "who leaves TLS out shows no certificate and may log in all the same; ftp.require_tls = \"login\" or \"both\" closes that door".into());
     }
     if config.ftp.ccc {
         add(
@@ -258,6 +263,22 @@ mod tests {
         assert!(named(&config).contains(&"ftp.listen"));
         config.ftp.ccc = true;
         assert!(named(&config).contains(&"ftp.ccc"));
+    }
+
+    /// TLS-09: a demand of the handshake is none where nobody has to make one.
+    #[test]
+    fn certificates_that_are_required_of_who_comes_under_tls_alone_are_told() {
+        let mut config = config::load(None, &[]).unwrap();
+        config.tls.client_certificates = ClientCertificates::Require;
+        for (require_tls, told) in [
+            (RequireTls::No, true),
+            (RequireTls::Data, true),
+            (RequireTls::Login, false),
+            (RequireTls::Both, false),
+        ] {
+            config.ftp.require_tls = require_tls;
+            assert_eq!(named(&config).contains(&"tls.client_certificates"), told);
+        }
     }
 
     #[test]
