@@ -16,7 +16,10 @@ use wharf_proto::ftp::{
 };
 use wharf_transfer::DataStream;
 
-use super::{Session, session::Context};
+use super::{
+    Session,
+    session::{Begun, Context, DataProtection},
+};
 use crate::{
     Answer, Error, Kind, Question, Result, Step, diagnosis,
     tls::{self, Mode, Rejected, SessionTls, Version},
@@ -27,27 +30,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// How long the peer's `close_notify` is waited for (TLS-41, TLS-58).
 const GOODBYE: Duration = Duration::from_secs(5);
-
-/// Whether data connections are protected.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum DataProtection {
-    /// In clear: there is no TLS, or the user permitted it.
-    #[default]
-    Clear,
-    /// PROT P was agreed to.
-    Private,
-    /// PROT P was refused, and the user wants nothing in clear.
-    Refused(Reply),
-}
-
-/// What became of the beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Begun {
-    /// The login may follow.
-    Ready,
-    /// A person agreed to the certificate: everything again, on a new connection.
-    AnotherConnection,
-}
 
 impl Session {
     /// Everything up to the login: greeting, TLS, protection of data.

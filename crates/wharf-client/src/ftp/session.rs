@@ -8,14 +8,9 @@ use wharf_proto::ftp::{
     reply::{Class, Reply},
     server::Representation,
 };
-
 use wharf_transfer::DataStream;
 
-use super::{
-    connect,
-    memory::Memory,
-    security::{Begun, DataProtection},
-};
+use super::{connect, memory::Memory};
 use crate::{
     Credentials, Error, Kind, Observer, Options, Result, Site, Step, diagnosis,
     error::shown,
@@ -67,6 +62,27 @@ impl Context {
         };
         self.material.get_or_try_init(load).await.cloned()
     }
+}
+
+/// Whether data connections are protected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum DataProtection {
+    /// In clear: there is no TLS, or the user permitted it.
+    #[default]
+    Clear,
+    /// PROT P was agreed to.
+    Private,
+    /// PROT P was refused, and the user wants nothing in clear.
+    Refused(Reply),
+}
+
+/// What became of the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// The login may follow.
+    Ready,
+    /// A person agreed to the certificate: everything again, on a new connection.
+    AnotherConnection,
 }
 
 /// A session: logged in, in binary type.
