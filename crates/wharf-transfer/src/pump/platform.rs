@@ -42,7 +42,15 @@ pub(super) async fn send(source: &Source, stream: &mut DataStream, flow: Flow<'_
                 bursts = false;
                 continue;
             };
-            let burst = sender::burst(place, &source.file, offset, left, stream.descriptor()).await;
+            let burst = sender::burst(
+                place,
+                flow.meter,
+                &source.file,
+                offset,
+                left,
+                stream.descriptor(),
+            )
+            .await;
             let sent = match burst {
                 Ok(Burst::Sent(sent)) => sent,
                 Ok(Burst::Slow(sent)) => {

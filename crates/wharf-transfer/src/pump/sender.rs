@@ -9,7 +9,10 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,10 +23,12 @@ use rustix::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wharf_vfs::FileRef;
 
+use crate::Meter;
+
 /// What is left must be worth the way to another thread.
 const LONG: u64 = 4 << 20;
 
-/// How long one burst goes on: then progress is told, and whoever wants the end is heard.
+/// How long one burst goes on: then progress is told.
 const BURST: Duration = Duration::from_millis(250);
 
 /// What a burst sends at the most when others wait for a thread. Whoever takes less in a whole burst
@@ -76,9 +81,11 @@ pub(super) async fn place(left: u64) -> Option<Place> {
     PLACES.acquire().await.ok().map(Place)
 }
 
-/// Sends a burst of `left` octets from `offset`. The socket is non-blocking before and after.
+/// Sends a burst of `left` octets from `offset`, which [`Meter::stop`] cuts short. The socket is
+/// non-blocking before and after.
 pub(super) async fn burst(
     place: Place,
+    meter: &Meter,
     file: &FileRef,
     offset: u64,
     left: u64,
@@ -89,6 +96,8 @@ pub(super) async fn burst(
     };
     let socket = fcntl_dupfd_cloexec(socket, 0)?;
     let file = FileRef::clone(file);
+    let cut = Arc::new(AtomicBool::new(false));
+    let is_cut = Arc::clone(&cut);
     let work = move || {
         let Place(_permit) = place;
         let Some(source) = file.descriptor() else {
@@ -100,14 +109,20 @@ pub(super) async fn burst(
         ioctl_fionbio(&socket, false)?;
         // Whole segments only: the receiver is woken less often.
         let corked = set_tcp_cork(&socket, true);
-        let sent = send_all(source.as_fd(), offset, left, socket.as_fd());
+        let sent = send_all(source.as_fd(), offset, left, socket.as_fd(), &is_cut);
         ioctl_fionbio(&socket, true)?;
         corked.and_then(|()| set_tcp_cork(&socket, false))?;
         sent
     };
-    tokio::task::spawn_blocking(work)
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)))
+    let mut work = tokio::task::spawn_blocking(work);
+    let done = match meter.unless_stopped(&mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            cut.store(true, Ordering::Relaxed);
+            work.await
+        }
+    };
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 fn send_all(
@@ -115,6 +130,7 @@ fn send_all(
     start: u64,
     wanted: u64,
     socket: BorrowedFd<'_>,
+    is_cut: &AtomicBool,
 ) -> io::Result<Burst> {
     #[expect(
         clippy::disallowed_methods,
@@ -123,6 +139,9 @@ fn send_all(
     let begin = Instant::now();
     let mut sent = 0;
     while sent < wanted {
+        if is_cut.load(Ordering::Relaxed) {
+            break;
+        }
         if sent >= TURN && WAITING.load(Ordering::Relaxed) > 0 {
             break;
         }
