@@ -12,7 +12,7 @@ use tokio::io::Interest;
 use super::{DataStream, Registration};
 use crate::tls::{Error, Facts, Outgoing, Side, Step, Tls, Truncated};
 
-/// What is encrypted at once, octets: six whole records. Small enough to stay in the processor's
+/// What is encrypted at once, octets: three whole records. Small enough to stay in the processor's
 /// cache from file to socket, large enough to save calls.
 pub(crate) const PIECE: usize = 48 * 1024;
 
@@ -33,8 +33,8 @@ pub(crate) struct Secure {
 impl DataStream {
     /// Puts TLS on the stream: the whole handshake. The server's tickets go out with the next
     /// [`Self::write_all`] or [`Self::end`], not before: a client that sends a file and never reads
-    /// closes with them unread, and its reset would destroy what of the file is under way. When it fails the peer was told why, and
-    /// the stream is of no use any more. The caller sets the time limit.
+    /// closes with them unread, and its reset would destroy what of the file is under way. When it fails
+    /// the peer was told why, and the stream is of no use any more. The caller sets the time limit.
     ///
     /// # Errors
     /// The peer's, or what one end did not accept of the other.
