@@ -60,7 +60,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub const TICKETS: usize = 2;
 
 /// How often [`Tls::refresh`] is worth its reading.
-pub const REFRESH_INTERVAL: Duration = Duration::from_secs(60);
+pub const REFRESH_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What every listener needs to speak TLS, live.
 pub struct Tls {
@@ -173,24 +173,12 @@ impl Tls {
 
     /// What a new control connection uses.
     pub fn session(&self) -> SessionTls {
-        self.open(|_| None)
-    }
-
-    /// What a new control connection uses whose peer has named a virtual host already: the
-    /// certificate of that name is shown whatever name the handshake asks for (TLS-08). A name that
-    /// no certificate has changes nothing.
-    pub fn session_of_host(&self, host: &str) -> SessionTls {
-        self.open(|directory| directory.named(host))
-    }
-
-    fn open(&self, chosen: impl FnOnce(&Directory) -> Option<Arc<CertifiedKey>>) -> SessionTls {
         let current = self.current.load();
         SessionTls::new(
             &current.base,
             &current.settings,
             Arc::clone(&current.directory),
             Arc::clone(&self.seal),
-            chosen(&current.directory),
         )
     }
 

@@ -36,15 +36,8 @@ impl Directory {
             .collect()
     }
 
-    /// The first certificate of that name.
-    pub(super) fn named(&self, name: &str) -> Option<Arc<CertifiedKey>> {
-        self.of_name(name)
-            .next()
-            .map(|certified| Arc::clone(&certified.key))
-    }
-
     /// The certificates of that name: those that have it exactly, then those with a wildcard.
-    fn of_name(&self, name: &str) -> impl Iterator<Item = &Arc<Certified>> {
+    pub(super) fn of_name(&self, name: &str) -> impl Iterator<Item = &Arc<Certified>> {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
         let wildcard = name
             .split_once('.')

@@ -51,14 +51,13 @@ impl SessionTls {
         settings: &Arc<Settings>,
         directory: Arc<Directory>,
         seal: Arc<dyn ProducesTickets>,
-        chosen: Option<Arc<CertifiedKey>>,
     ) -> Self {
         let mut tag = [0; TAG];
         // Without a tag of its own a session resumes nothing.
         let random = getrandom::fill(&mut tag).is_ok();
         let memory = Arc::new(SessionMemory {
             directory,
-            shown: chosen.map_or_else(OnceLock::new, OnceLock::from),
+            shown: OnceLock::new(),
             seal,
             tag,
             ids: Mutex::default(),

@@ -12,6 +12,7 @@ pub mod feature;
 pub mod host_port;
 pub mod line;
 pub mod listing;
+pub mod media_type;
 pub mod pathname;
 pub mod reply;
 pub mod security;

@@ -2,12 +2,7 @@
 //!
 //! Whatever goes wrong here, what is in use stays in use; the log says so.
 
-use std::{
-    future::Future,
-    io,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{future::Future, io, sync::Arc, time::SystemTime};
 
 use rustix::process::{getegid, geteuid};
 use wharf_engine::{
@@ -19,9 +14,6 @@ use wharf_engine::{
 };
 
 use crate::certificates;
-
-/// How often certificate files are looked at.
-const CERTIFICATE_WATCH: Duration = Duration::from_secs(5);
 
 /// Takes up new certificates where they lie, so that nobody has to send a signal.
 pub(super) async fn watch_certificates(
@@ -40,7 +32,7 @@ pub(super) async fn watch_certificates(
                     tell_refreshed(&engine, &tls, refreshed, &mut told);
                 }
             }
-            tokio::time::sleep(CERTIFICATE_WATCH).await;
+            tokio::time::sleep(tls::REFRESH_INTERVAL).await;
         }
     };
     tokio::select! {

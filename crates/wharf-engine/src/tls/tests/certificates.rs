@@ -38,8 +38,11 @@ fn tls_06_the_name_chooses_the_certificate_and_an_unknown_name_sees_the_default(
         assert_eq!(shown(&tls, &authority, name), leaf_of(pair), "{name}");
     }
     let directory = Arc::clone(&tls.current.load().directory);
-    assert!(directory.named("x.y.c.example").is_none(), "one label");
-    assert!(directory.named("c.example").is_none());
+    assert!(
+        directory.of_name("x.y.c.example").next().is_none(),
+        "one label"
+    );
+    assert!(directory.of_name("c.example").next().is_none());
     let default = shake_unknown(&tls, &authority);
     assert_eq!(default, leaf_of(&a));
 }
@@ -59,34 +62,6 @@ fn shake_unknown(tls: &Tls, authority: &Authority) -> CertificateDer<'static> {
     shake(&Arc::new(client), "a.example", config)
         .unwrap()
         .shown()
-}
-
-/// TLS-08, TLS-67: a host that was named before the handshake beats the name in it.
-#[test]
-fn tls_08_a_host_named_before_chooses_the_certificate() {
-    let authority = Authority::new();
-    let both = |serial| Leaf {
-        serial,
-        ..Leaf::server(&["a.example", "b.example"])
-    };
-    let (a, b) = (
-        authority.issue(&both(1)),
-        authority.issue(&Leaf::server(&["b.example", "a.example", "c.example"])),
-    );
-    let settings = Settings {
-        certificates: vec![authority.store("a", &a), authority.store("b", &b)],
-        ..Settings::default()
-    };
-    let tls = Tls::load(settings).unwrap();
-    let client = Arc::new(authority.client(&version::TLS13));
-    let show = |session: SessionTls| {
-        shake(&client, "a.example", session.config())
-            .unwrap()
-            .shown()
-    };
-    assert_eq!(show(tls.session_of_host("C.example")), leaf_of(&b));
-    assert_eq!(show(tls.session_of_host("unknown.example")), leaf_of(&a));
-    assert_eq!(show(tls.session()), leaf_of(&a));
 }
 
 /// TLS-10: the running session shows what it showed, on data connections too, even without a name;

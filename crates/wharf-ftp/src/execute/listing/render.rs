@@ -6,8 +6,9 @@
 use std::sync::Arc;
 
 use wharf_proto::ftp::{
-    facts::{FactSet, FactType, Facts, Permissions, Unique, media_type_of},
+    facts::{FactSet, FactType, Facts, Permissions, Unique},
     listing::render::{Entry as Line, Kind, Style, push_long, push_short},
+    media_type::media_type_of,
     server::{ListOptions, ListStyle, Outcome},
 };
 use wharf_vfs::{Entry, EntryBatch, FileKind, Links, Metadata, Right, Rights, View, VirtualPath};
