@@ -7,3 +7,5 @@
 //! This crate must not depend on any other crate of Wharf, nor on a runtime.
 
 pub mod ftp;
+pub mod scp;
+pub mod sftp;

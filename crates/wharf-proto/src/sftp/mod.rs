@@ -1,0 +1,1 @@
+//! SFTP version 3 (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions, both ends.

@@ -1,0 +1,10 @@
+//! The SSH front end: connections, authentication, and what runs on their channels, SFTP and SCP.
+//!
+//! russh owns the transport; the wall stands at the channel: bytes of one channel in, bytes out. The
+//! machines in `wharf-proto` decide what is said on it, this crate turns their requests into
+//! operations on the session's view.
+//!
+//! This crate must not know another front end, nor a concrete volume, and must never run a program.
+
+mod scp;
+mod sftp;

@@ -1,0 +1,1 @@
+//! SCP sessions: sink and source on one channel, done on the session's view.

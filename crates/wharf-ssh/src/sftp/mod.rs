@@ -1,0 +1,1 @@
+//! SFTP sessions: the requests of one channel, done on the session's view.
