@@ -180,7 +180,7 @@ class Wharf(Server):
     """
 
     name = "wharf"
-    protocols = ("ftp", "ftps")
+    protocols = ("ftp", "ftps", "sftp", "scp")
 
     def binary(self):
         b = os.environ.get("WHARF") or shutil.which("wharf")
@@ -201,18 +201,32 @@ class Wharf(Server):
 [tls]
 certificates = [{{ chain = "{c.cert}", key = "{c.key}" }}]
 """
+        listen = f'listen = ["127.0.0.1:{self.port}"]'
+        if self.proto in ("sftp", "scp"):
+            service = f"""
+[ftp]
+listen = []
+
+[ssh]
+{listen}
+host_keys = ["{c.hostkey}", "{c.work}/keys/ssh_rsa"]
+idle_timeout = 3600
+login_timeout = 300
+"""
+        else:
+            service = f"""
+[ftp]
+{listen}
+idle_timeout = 3600
+login_timeout = 300
+"""
         text = f"""
 [server]
 user = "bench"
 group = "bench"
 state_dir = "{state}"
 log_level = "error"
-
-[ftp]
-listen = ["127.0.0.1:{self.port}"]
-idle_timeout = 3600
-login_timeout = 300
-
+{service}
 [limits]
 connections = 100000
 per_address = 100000
@@ -229,6 +243,7 @@ max_entries = 1000000
 name = "{c.user}"
 password = "{c.password}"
 home = "{c.home}"
+authorized_keys_file = "{c.authkeys}"
 {tls}"""
         return [self.binary(), "serve", "--config", self.file("wharf.toml", text)]
 
@@ -511,12 +526,14 @@ class OpenSSH(Server):
 
     name = "openssh"
     protocols = ("sftp", "scp")
-    subsystem = "/usr/lib/openssh/sftp-server"
     sessions_procs = 3
     max_sessions = 500
 
     def binary(self):
         return self.ctx.peer("openssh-server", "usr/sbin/sshd")
+
+    def subsystem(self):
+        return self.ctx.peer("openssh-sftp-server", "usr/lib/openssh/sftp-server")
 
     def version(self):
         return "openssh " + _deb_version(self.ctx, "openssh-server")
@@ -541,7 +558,7 @@ LoginGraceTime 120
 Compression no
 PrintMotd no
 X11Forwarding no
-Subsystem sftp {self.subsystem}
+Subsystem sftp {self.subsystem()}
 """
         return [self.binary(), "-D", "-e", "-f", self.file("sshd_config", text)]
 
@@ -549,8 +566,10 @@ Subsystem sftp {self.subsystem}
 class OpenSSHInternal(OpenSSH):
     name = "openssh-internal"
     protocols = ("sftp",)
-    subsystem = "internal-sftp"
     sessions_procs = 2
+
+    def subsystem(self):
+        return "internal-sftp"
 
 
 class ProftpdSftp(Proftpd):
