@@ -33,7 +33,7 @@ pub use login::{LoginError, LoginFailure};
 pub use registry::{Ending, Record, Registry, SessionId};
 pub use session::{Guest, LoggedIn, Session};
 pub use tls::{SessionTls, Tls};
-pub use transfers::{Abort, Outcome as TransferOutcome, Transfers};
+pub use transfers::{Abort, FileTransfer, Outcome as TransferOutcome, Transfers};
 pub use workers::Workers;
 
 #[cfg(test)]

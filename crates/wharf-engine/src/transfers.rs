@@ -5,6 +5,10 @@
 //! exactly once. An abort ends the flow, never the settling after it: from the last octet on an
 //! upload is committed or has failed, whoever asks.
 
+mod file;
+
+pub use file::{FileTransfer, pay};
+
 use std::{
     future::Future,
     pin::pin,
