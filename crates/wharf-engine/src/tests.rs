@@ -6,6 +6,7 @@
 )]
 
 mod door;
+mod file_transfer;
 mod people;
 mod telling;
 mod transfer;
