@@ -6,5 +6,13 @@
 //!
 //! This crate must not know another front end, nor a concrete volume, and must never run a program.
 
+mod channel;
+mod clock;
+pub mod host_keys;
 mod scp;
+mod settings;
 mod sftp;
+mod stream;
+
+pub use host_keys::{HostKey, HostKeyError, HostKeyKind, HostKeys};
+pub use settings::{Algorithms, RealPath, Settings, SftpSettings, SymlinkOrder};
