@@ -162,6 +162,7 @@ impl wharf_vfs::File for Local {
             kind: FileKind::File,
             size,
             modified: Timestamp::default(),
+            accessed: None,
             changed: None,
             created: None,
             mode: 0,

@@ -34,5 +34,5 @@ pub use metadata::{AttributeChange, FileKind, Links, Metadata, Space, Timestamp}
 pub use mount::{Mount, MountError, MountTable};
 pub use path::{PathError, VirtualPath};
 pub use upload::{AbortedUpload, Upload, UploadMode, UploadPolicy};
-pub use view::{View, ViewReader, ViewSettings};
+pub use view::{InPlace, InPlaceFile, View, ViewReader, ViewSettings};
 pub use volume::{Capabilities, OpenMode, Replace, Volume};

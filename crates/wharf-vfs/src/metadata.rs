@@ -43,6 +43,8 @@ pub struct Metadata {
     pub size: u64,
     /// Last change of content.
     pub modified: Timestamp,
+    /// Last access, where the volume knows.
+    pub accessed: Option<Timestamp>,
     /// Last change of content or attributes, where the volume knows.
     pub changed: Option<Timestamp>,
     /// Creation, where the volume knows.
@@ -93,4 +95,10 @@ pub struct Space {
     pub total: u64,
     /// Octets that this service can still write.
     pub free: u64,
+    /// Objects that there may be in all, where the store counts them.
+    pub files: Option<u64>,
+    /// Objects that can still be made, where the store counts them.
+    pub files_free: Option<u64>,
+    /// Octets of the unit in which the store gives out space; at least 1.
+    pub block_size: u32,
 }

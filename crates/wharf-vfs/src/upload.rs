@@ -8,10 +8,16 @@
 //! The order of a small upload is the shortest that is safe: make the temporary, write, rename.
 //! Nothing is looked up when the account's rights do not depend on it.
 
-use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc};
+mod names;
+mod target;
+
+use std::sync::Arc;
+
+use names::{numbered, random_letters, temporary_name};
+use target::{check_place, check_target, claim, taken};
 
 use crate::{
-    AttributeChange, Error, ErrorKind, FileRef, Links, OpenMode, Operation, Replace, Result, Right,
+    AttributeChange, Error, ErrorKind, FileRef, OpenMode, Operation, Replace, Result, Right,
     Timestamp, View, VirtualPath, Volume, writers::Writer,
 };
 
@@ -132,9 +138,8 @@ impl Upload {
         view: &View,
         path: &VirtualPath,
         mode: UploadMode,
-        umask: u32,
+        permissions: u32,
     ) -> Result<Self> {
-        let permissions = 0o666 & !umask;
         match mode {
             UploadMode::Replace => Self::begin_replace(view, path, permissions).await,
             UploadMode::ResumeAt(offset) => {
@@ -385,21 +390,44 @@ impl Upload {
                 .await
                 .map_err(|error| at(error).at(&self.target))?;
         }
-        let written = match &self.stage {
-            Stage::Temporary { path, .. } => path,
-            Stage::InPlace => &self.place,
-            Stage::Settled => return Ok(()),
-        };
         if modified.is_some() {
             let change = AttributeChange {
                 modified,
                 ..AttributeChange::default()
             };
-            self.volume
-                .set_attributes(written, change)
+            // By the open file: what is visible already may have another name by now.
+            self.file
+                .set_attributes(change)
                 .await
                 .map_err(|error| at(error).at(&self.target))?;
         }
+        self.show().await
+    }
+
+    /// Whether the upload is not visible yet.
+    pub const fn is_staged(&self) -> bool {
+        matches!(self.stage, Stage::Temporary { .. })
+    }
+
+    /// Makes a staged upload visible as it is now; it goes on in place, in the same open file, and
+    /// others may write in place beside it. What ends it later only settles it: the time is set,
+    /// nothing is renamed or removed. An upload in place only lets others in.
+    ///
+    /// # Errors
+    /// As for [`Upload::commit`]; the upload stays staged then.
+    pub async fn publish(&mut self) -> Result<()> {
+        self.show().await?;
+        if self.is_staged() {
+            self.stage = Stage::InPlace;
+        }
+        if let Some(writer) = &self.writer {
+            writer.share();
+        }
+        Ok(())
+    }
+
+    /// Renames what is staged to its target.
+    async fn show(&mut self) -> Result<()> {
         let Stage::Temporary {
             path,
             replace,
@@ -424,7 +452,12 @@ impl Upload {
                     };
                     (self.place, self.target) = (next(&first.0)?, next(&first.1)?);
                 }
-                answer => return answer.map_err(|error| at(error).at(&self.target)),
+                answer => {
+                    return answer.map_err(|error| Error {
+                        operation: Operation::Commit,
+                        ..error.at(&self.target)
+                    });
+                }
             }
         }
     }
@@ -501,101 +534,6 @@ impl std::fmt::Debug for Upload {
             .field("stage", &self.stage)
             .finish_non_exhaustive()
     }
-}
-
-/// Checks what stands at `path` for an account that may only make (`create`) or only change files.
-async fn check_target(view: &View, path: &VirtualPath, create: bool) -> Result<()> {
-    let place = view.mounts().find(path);
-    let denied = || Error::new(ErrorKind::Denied, Operation::Write, path);
-    match place
-        .mount
-        .volume()
-        .metadata(&place.path, Links::NoFollow)
-        .await
-    {
-        Ok(metadata) if metadata.is_directory() => {
-            Err(Error::new(ErrorKind::IsADirectory, Operation::Write, path))
-        }
-        Ok(_) if create => Err(denied()),
-        Ok(_) => Ok(()),
-        Err(error) if error.kind == ErrorKind::NotFound => {
-            if create {
-                Ok(())
-            } else {
-                Err(denied())
-            }
-        }
-        Err(error) => Err(error.at(path)),
-    }
-}
-
-/// Refuses names that may not be made, and directories that the mount table itself holds.
-fn check_place(view: &View, path: &VirtualPath) -> Result<()> {
-    if view.mounts().holds_mount(path) {
-        return Err(Error::new(ErrorKind::IsADirectory, Operation::Write, path));
-    }
-    view.check_name(path, Operation::Write)
-}
-
-fn claim(view: &View, path: &VirtualPath) -> Result<Writer> {
-    let place = view.mounts().find(path);
-    let claimed = view.mounts().writers().claim(place.mount.id(), &place.path);
-    claimed.ok_or_else(|| Error::new(ErrorKind::Busy, Operation::Write, path))
-}
-
-/// Whether anything stands at `path`.
-async fn taken(view: &View, path: &VirtualPath) -> Result<bool> {
-    let place = view.mounts().find(path);
-    match place
-        .mount
-        .volume()
-        .metadata(&place.path, Links::NoFollow)
-        .await
-    {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error.at(path)),
-    }
-}
-
-/// The name itself, then with `.1`, `.2`...
-fn numbered(
-    directory: &VirtualPath,
-    name: &[u8],
-    number: u32,
-) -> Result<VirtualPath, crate::PathError> {
-    if number == 0 {
-        directory.join_name(name)
-    } else {
-        directory.join_name(&[name, format!(".{number}").as_bytes()].concat())
-    }
-}
-
-fn temporary_name(directory: &VirtualPath, target: &VirtualPath) -> Result<VirtualPath> {
-    let name = [
-        VirtualPath::RESERVED_PREFIX,
-        &random_letters::<16>(),
-        b".part",
-    ]
-    .concat();
-    directory
-        .join_name(&name)
-        .map_err(|error| error.into_error(Operation::Write, target))
-}
-
-/// Random letters and digits (base 32, 5 bits each). They keep names apart and are no secret: the
-/// randomly keyed hasher of the standard library gives them without a system call.
-fn random_letters<const LENGTH: usize>() -> [u8; LENGTH] {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let state = RandomState::new();
-    std::array::from_fn(|index| {
-        let [byte, ..] = state.hash_one(index).to_le_bytes();
-        // The remainder is below 32, so the fallback is never taken.
-        ALPHABET
-            .get(usize::from(byte % 32))
-            .copied()
-            .unwrap_or(b'a')
-    })
 }
 
 #[cfg(test)]

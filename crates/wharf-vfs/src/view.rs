@@ -15,16 +15,21 @@
 //! This room must not know a protocol, and must not look at a clock.
 
 mod across;
+mod attributes;
+mod in_place;
+mod links;
 mod reader;
+mod renames;
 
 use std::sync::Arc;
 
+pub use in_place::{InPlace, InPlaceFile};
 pub use reader::ViewReader;
 
 use crate::{
-    AttributeChange, Error, ErrorKind, FileKind, FileRef, Grants, Links, Metadata, MountTable,
-    OpenMode, Operation, Replace, Result, Right, Rights, Space, Timestamp, Upload, UploadMode,
-    UploadPolicy, VirtualPath, path::creatable,
+    Error, ErrorKind, FileKind, FileRef, Grants, Links, Metadata, MountTable, OpenMode, Operation,
+    Result, Right, Rights, Space, Timestamp, Upload, UploadMode, UploadPolicy, VirtualPath,
+    path::creatable,
 };
 
 /// What holds for one account besides its rights.
@@ -249,7 +254,21 @@ impl View {
         mode: UploadMode,
         umask: u32,
     ) -> Result<Upload> {
-        Upload::begin(self, path, mode, umask).await
+        Upload::begin(self, path, mode, 0o666 & !umask).await
+    }
+
+    /// As [`View::begin_upload`], with these permission bits for a new file in place of those that a
+    /// umask leaves. Only 0 to 0o777 are heeded: no upload makes a set-id file.
+    ///
+    /// # Errors
+    /// As for [`View::begin_upload`].
+    pub async fn begin_upload_as(
+        &self,
+        path: &VirtualPath,
+        mode: UploadMode,
+        permissions: u32,
+    ) -> Result<Upload> {
+        Upload::begin(self, path, mode, permissions & 0o777).await
     }
 
     /// Makes one directory. Needs `mkdir`.
@@ -310,171 +329,6 @@ impl View {
             .map_err(|error| error.at(path))
     }
 
-    /// Checks that `path` exists and may be renamed. Needs `rename`.
-    ///
-    /// # Errors
-    /// As for [`View::rename`].
-    pub async fn check_rename_source(&self, path: &VirtualPath) -> Result<()> {
-        self.authorize(Right::Rename, path, Operation::Rename)?;
-        self.check_loose(path, Operation::Rename)?;
-        let place = self.mounts().find(path);
-        place
-            .mount
-            .volume()
-            .metadata(&place.path, Links::NoFollow)
-            .await
-            .map_err(|error| error.at(path))?;
-        Ok(())
-    }
-
-    /// Gives an object another name. Needs `rename` at both ends, and `overwrite` where a file stands
-    /// at the target. Across volumes a regular file is copied and then removed.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Exists`] when the target may not be replaced; [`ErrorKind::Denied`] for the top,
-    /// home and mounts, for a tree that another rule reaches into, and for a link that could come to
-    /// lead into another rule's subtree; [`ErrorKind::InvalidName`] for a directory into itself;
-    /// [`ErrorKind::CrossVolume`] for what cannot cross volumes; or as the volume says.
-    pub async fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<()> {
-        self.authorize(Right::Rename, from, Operation::Rename)?;
-        self.authorize(Right::Rename, to, Operation::Rename)?;
-        self.check_loose(from, Operation::Rename)?;
-        if from == to {
-            return self.check_rename_source(from).await;
-        }
-        if to.starts_with(from) {
-            return Err(Error::new(ErrorKind::InvalidName, Operation::Rename, to));
-        }
-        if self.mounts().holds_mount(to) || from.starts_with(to) {
-            return Err(Error::new(ErrorKind::Exists, Operation::Rename, to));
-        }
-        self.check_name(to, Operation::Rename)?;
-        for end in [from, to] {
-            // With the tree its objects would leave, or come under, another rule.
-            if self.inner.grants.differ_below(end) {
-                return Err(Error::new(ErrorKind::Denied, Operation::Rename, end));
-            }
-        }
-        let source = self.mounts().find(from);
-        let target = self.mounts().find(to);
-        let replace = if self.granted(to).has(Right::Overwrite) {
-            Replace::Files
-        } else {
-            Replace::Never
-        };
-        if !std::ptr::eq(source.mount, target.mount) {
-            return across::rename(self, from, to, replace).await;
-        }
-        if !self.inner.grants.is_uniform() && from.parent() != to.parent() {
-            let found = source
-                .mount
-                .volume()
-                .metadata(&source.path, Links::NoFollow)
-                .await;
-            if found.map_err(|error| error.at(from))?.kind == FileKind::Symlink {
-                return Err(Error::new(ErrorKind::Denied, Operation::Rename, from));
-            }
-        }
-        let renamed = source
-            .mount
-            .volume()
-            .rename(&source.path, &target.path, replace)
-            .await;
-        renamed.map_err(|error| {
-            let end = if error.path == *target.path { to } else { from };
-            error.at(end)
-        })
-    }
-
-    /// Changes attributes. Needs `chmod`, `times`, `chown` for what is changed.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] when the volume keeps no such attribute, or as the gate and the
-    /// volume say.
-    pub async fn set_attributes(&self, path: &VirtualPath, change: AttributeChange) -> Result<()> {
-        let AttributeChange {
-            mode,
-            modified,
-            accessed,
-            owner,
-            group,
-        } = change;
-        let rights = [
-            (mode.is_some(), Right::Chmod),
-            (modified.is_some() || accessed.is_some(), Right::Times),
-            (owner.is_some() || group.is_some(), Right::Chown),
-        ];
-        for (_, right) in rights.into_iter().filter(|(wanted, _)| *wanted) {
-            self.authorize(right, path, Operation::SetAttributes)?;
-        }
-        // A change of nothing still tells whether the object exists.
-        self.decide(path, Operation::SetAttributes, |rights| {
-            rights.can_change() || self.sees(path, rights)
-        })?;
-        let place = self.mounts().find(path);
-        place
-            .mount
-            .volume()
-            .set_attributes(&place.path, change)
-            .await
-            .map_err(|error| error.at(path))
-    }
-
-    /// Reads where a symbolic link leads: text relative to its directory. Needs `list` or `read`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] for a link to an absolute path (that is the host's, not the view's);
-    /// [`ErrorKind::Unsupported`] for what is no link; or as the gate and the volume say.
-    pub async fn read_link(&self, path: &VirtualPath) -> Result<Vec<u8>> {
-        self.look(path, Operation::Link)?;
-        let place = self.mounts().find(path);
-        let text = place
-            .mount
-            .volume()
-            .read_link(&place.path)
-            .await
-            .map_err(|error| error.at(path))?;
-        if text.first() == Some(&b'/') {
-            return Err(Error::new(ErrorKind::NotFound, Operation::Link, path));
-        }
-        Ok(text)
-    }
-
-    /// Makes a symbolic link at `path` that leads to `target`. Needs `symlink` at `path`, and at the
-    /// target at least the rights that hold at `path`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::CrossVolume`] when the target lies in another volume; [`ErrorKind::Denied`]; or
-    /// as the gate and the volume say.
-    pub async fn create_symlink(&self, target: &VirtualPath, path: &VirtualPath) -> Result<()> {
-        self.authorize(Right::Symlink, path, Operation::Link)?;
-        self.look(target, Operation::Link)?;
-        if self.mounts().holds_mount(path) {
-            return Err(Error::new(ErrorKind::Exists, Operation::Link, path));
-        }
-        self.check_name(path, Operation::Link)?;
-        let grants = &self.inner.grants;
-        if !grants.is_uniform() {
-            let beside = path
-                .parent()
-                .is_none_or(|parent| target.starts_with(&parent));
-            let lends = !self.granted(target).contains(self.granted(path));
-            if !beside || lends || grants.differ_below(target) {
-                return Err(Error::new(ErrorKind::Denied, Operation::Link, target));
-            }
-        }
-        let from = self.mounts().find(path);
-        let to = self.mounts().find(target);
-        if !std::ptr::eq(from.mount, to.mount) {
-            return Err(Error::new(ErrorKind::CrossVolume, Operation::Link, target));
-        }
-        from.mount
-            .volume()
-            .create_symlink(&to.path, &from.path)
-            .await
-            .map_err(|error| error.at(path))
-    }
-
     /// Free and total space around `path`. Needs `space`.
     ///
     /// # Errors
@@ -514,6 +368,7 @@ const WAY: Metadata = Metadata {
         seconds: 0,
         nanoseconds: 0,
     },
+    accessed: None,
     changed: None,
     created: None,
     mode: 0o555,

@@ -90,10 +90,12 @@ pub trait Volume: Send + Sync + fmt::Debug {
         replace: Replace,
     ) -> Answer<'a, ()>;
 
-    /// Changes attributes of the object that `path` leads to.
+    /// Changes attributes of the object that `path` leads to, or of a link itself. A link has no
+    /// permission bits of its own: a mode for the link itself is passed over.
     fn set_attributes<'a>(
         &'a self,
         path: &'a VirtualPath,
+        links: Links,
         change: AttributeChange,
     ) -> Answer<'a, ()>;
 
@@ -105,6 +107,19 @@ pub trait Volume: Send + Sync + fmt::Debug {
     fn create_symlink<'a>(
         &'a self,
         target: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()>;
+
+    /// Makes a symbolic link at `path` with exactly this text. The text is relative; whether it
+    /// leads out of the volume is for the caller to know, and no method here follows it then.
+    fn create_symlink_text<'a>(&'a self, text: &'a [u8], path: &'a VirtualPath) -> Answer<'a, ()>;
+
+    /// Gives the regular file `existing` the further name `path`, which must not exist. The last
+    /// component is not followed: a directory is `IsADirectory`, anything else but a regular file
+    /// `Denied`.
+    fn create_hard_link<'a>(
+        &'a self,
+        existing: &'a VirtualPath,
         path: &'a VirtualPath,
     ) -> Answer<'a, ()>;
 

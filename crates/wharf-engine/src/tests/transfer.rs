@@ -450,6 +450,9 @@ impl wharf_vfs::File for GatedFile {
     fn set_size(&self, size: u64) -> Answer<'_, ()> {
         self.0.set_size(size)
     }
+    fn set_attributes(&self, change: AttributeChange) -> Answer<'_, ()> {
+        self.0.set_attributes(change)
+    }
     fn sync(&self) -> Answer<'_, ()> {
         self.0.sync()
     }
@@ -495,9 +498,10 @@ impl Volume for Gated {
     fn set_attributes<'a>(
         &'a self,
         path: &'a VirtualPath,
+        links: Links,
         change: AttributeChange,
     ) -> Answer<'a, ()> {
-        self.inner.set_attributes(path, change)
+        self.inner.set_attributes(path, links, change)
     }
     fn read_link<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Vec<u8>> {
         self.inner.read_link(path)
@@ -508,6 +512,20 @@ impl Volume for Gated {
         path: &'a VirtualPath,
     ) -> Answer<'a, ()> {
         self.inner.create_symlink(target, path)
+    }
+    fn create_symlink_text<'a>(
+        &'a self,
+        text: &'a [u8],
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        self.inner.create_symlink_text(text, path)
+    }
+    fn create_hard_link<'a>(
+        &'a self,
+        existing: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        self.inner.create_hard_link(existing, path)
     }
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
         self.inner.space(path)

@@ -97,7 +97,7 @@ impl FtpSession {
             ..AttributeChange::default()
         };
         let view = self.view()?;
-        view.set_attributes(&path, change)
+        view.set_attributes(&path, Links::Follow, change)
             .await
             .map_err(|error| self.refused(&error, name.as_bytes()))?;
         self.changed(FileChange::Attributes(path.as_bytes()));
@@ -133,7 +133,7 @@ impl FtpSession {
             mode: Some(bits & ALLOWED),
             ..AttributeChange::default()
         };
-        view.set_attributes(&path, change)
+        view.set_attributes(&path, Links::Follow, change)
             .await
             .map_err(|error| self.refused(&error, name.as_bytes()))?;
         self.changed(FileChange::Attributes(path.as_bytes()));

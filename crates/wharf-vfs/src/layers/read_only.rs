@@ -1,11 +1,12 @@
 //! A volume that cannot be changed, whatever the rights: every change is
-//! [`ErrorKind::ReadOnly`], that of an empty file included (CVE-2017-15906).
+//! [`ErrorKind::ReadOnly`], that of an empty file included (CVE-2017-15906), and so is every change
+//! through a file that is open: a handle for reading is enough to set modes and times.
 
-use std::sync::Arc;
+use std::{os::fd::OwnedFd, sync::Arc};
 
 use crate::{
-    Answer, AttributeChange, Capabilities, DirectoryReader, Error, ErrorKind, FileRef, Links,
-    Metadata, OpenMode, Operation, Replace, Space, VirtualPath, Volume,
+    Answer, AttributeChange, Capabilities, DirectoryReader, Error, ErrorKind, File, FileRef, Links,
+    Metadata, OpenMode, Operation, Replace, Result, Space, VirtualPath, Volume,
 };
 
 /// The inner volume without any way to change it.
@@ -42,7 +43,10 @@ impl Volume for ReadOnly {
 
     fn open<'a>(&'a self, path: &'a VirtualPath, mode: OpenMode) -> Answer<'a, FileRef> {
         match mode {
-            OpenMode::Read => self.inner.open(path, mode),
+            OpenMode::Read => match self.inner.open(path, mode) {
+                Answer::Now(opened) => Answer::Now(opened.map(|opened| opened.map(locked))),
+                Answer::Later(opening) => Answer::later(async move { opening.await.map(locked) }),
+            },
             OpenMode::Update | OpenMode::UpdateOrCreate { .. } | OpenMode::CreateNew { .. } => {
                 refuse(Operation::Write, path)
             }
@@ -77,6 +81,7 @@ impl Volume for ReadOnly {
     fn set_attributes<'a>(
         &'a self,
         path: &'a VirtualPath,
+        _links: Links,
         _change: AttributeChange,
     ) -> Answer<'a, ()> {
         refuse(Operation::SetAttributes, path)
@@ -94,6 +99,18 @@ impl Volume for ReadOnly {
         refuse(Operation::Link, path)
     }
 
+    fn create_symlink_text<'a>(&'a self, _text: &'a [u8], path: &'a VirtualPath) -> Answer<'a, ()> {
+        refuse(Operation::Link, path)
+    }
+
+    fn create_hard_link<'a>(
+        &'a self,
+        _existing: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        refuse(Operation::Link, path)
+    }
+
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
         self.inner.space(path)
     }
@@ -104,6 +121,74 @@ impl Volume for ReadOnly {
             let inner = inner.await?;
             Ok(inner.map(|inner| Arc::new(Self::new(inner)) as Arc<dyn Volume>))
         })
+    }
+}
+
+/// An open file of the inner volume without any way to change it.
+struct Locked {
+    inner: FileRef,
+}
+
+fn locked(inner: FileRef) -> FileRef {
+    Arc::new(Locked { inner })
+}
+
+impl Locked {
+    fn refuse<T>(operation: Operation) -> Answer<'static, T> {
+        refuse(operation, &VirtualPath::root())
+    }
+}
+
+impl File for Locked {
+    fn descriptor(&self) -> Option<&OwnedFd> {
+        self.inner.descriptor()
+    }
+
+    fn may_wait(&self) -> bool {
+        self.inner.may_wait()
+    }
+
+    fn metadata(&self) -> Answer<'_, Metadata> {
+        self.inner.metadata()
+    }
+
+    fn read_at(&self, buffer: Vec<u8>, offset: u64) -> Answer<'_, Vec<u8>> {
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, _buffer: Vec<u8>, _offset: u64) -> Answer<'_, Vec<u8>> {
+        Self::refuse(Operation::Write)
+    }
+
+    fn try_read_at(
+        &self,
+        buffer: &mut Vec<u8>,
+        limit: usize,
+        offset: u64,
+    ) -> Option<Result<usize>> {
+        self.inner.try_read_at(buffer, limit, offset)
+    }
+
+    fn set_size(&self, _size: u64) -> Answer<'_, ()> {
+        Self::refuse(Operation::Write)
+    }
+
+    fn set_attributes(&self, _change: AttributeChange) -> Answer<'_, ()> {
+        Self::refuse(Operation::SetAttributes)
+    }
+
+    fn copy_range<'a>(
+        &'a self,
+        _source: &'a FileRef,
+        _from: u64,
+        _to: u64,
+        _length: u64,
+    ) -> Answer<'a, u64> {
+        Self::refuse(Operation::Write)
+    }
+
+    fn sync(&self) -> Answer<'_, ()> {
+        self.inner.sync()
     }
 }
 

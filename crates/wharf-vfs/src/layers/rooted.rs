@@ -238,14 +238,13 @@ impl Volume for Rooted {
     fn set_attributes<'a>(
         &'a self,
         path: &'a VirtualPath,
+        links: Links,
         change: AttributeChange,
     ) -> Answer<'a, ()> {
         Answer::later(async move {
-            let inner = self
-                .resolve(path, Links::Follow, Operation::SetAttributes)
-                .await?;
+            let inner = self.resolve(path, links, Operation::SetAttributes).await?;
             self.inner
-                .set_attributes(&inner, change)
+                .set_attributes(&inner, Links::NoFollow, change)
                 .await
                 .map_err(|error| error.at(path))
         })
@@ -273,6 +272,36 @@ impl Volume for Rooted {
                 .create_symlink(&target, &inner)
                 .await
                 .map_err(|error| error.at(path))
+        })
+    }
+
+    fn create_symlink_text<'a>(&'a self, text: &'a [u8], path: &'a VirtualPath) -> Answer<'a, ()> {
+        Answer::later(async move {
+            let inner = self.resolve(path, Links::NoFollow, Operation::Link).await?;
+            self.inner
+                .create_symlink_text(text, &inner)
+                .await
+                .map_err(|error| error.at(path))
+        })
+    }
+
+    fn create_hard_link<'a>(
+        &'a self,
+        existing: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        Answer::later(async move {
+            let source = self
+                .resolve(existing, Links::NoFollow, Operation::Link)
+                .await?;
+            let target = self.resolve(path, Links::NoFollow, Operation::Link).await?;
+            self.inner
+                .create_hard_link(&source, &target)
+                .await
+                .map_err(|error| {
+                    let end = if error.path == source { existing } else { path };
+                    error.at(end)
+                })
         })
     }
 

@@ -12,6 +12,7 @@ mod act;
 mod directory;
 mod errno;
 mod file;
+mod links;
 mod pace;
 mod recent;
 mod root;
@@ -20,7 +21,7 @@ use std::{fmt, path::Path, sync::Arc};
 
 use directory::LocalDirectory;
 use errno::failure;
-use file::LocalFile;
+use file::{LocalFile, Promptness};
 use pace::Pace;
 use root::Root;
 use rustix::{
@@ -42,6 +43,7 @@ pub struct LocalVolume {
 struct Store {
     root: Root,
     pace: Arc<Pace>,
+    promptness: Arc<Promptness>,
 }
 
 impl Store {
@@ -99,8 +101,13 @@ impl LocalVolume {
             .and_then(|directory| Root::new(directory, walk))
             .map(|root| {
                 let pace = Arc::new(Pace::new(root.file_system().remote));
+                let promptness = Arc::default();
                 Self {
-                    store: Arc::new(Store { root, pace }),
+                    store: Arc::new(Store {
+                        root,
+                        pace,
+                        promptness,
+                    }),
                 }
             })
             .map_err(|errno| failure(errno, Operation::Metadata, &VirtualPath::root()))
@@ -169,8 +176,9 @@ impl Volume for LocalVolume {
             Operation::Write
         };
         self.act(operation, path, move |store, path| {
-            let (file, in_memory) = store.root.open_file(&path, mode)?;
-            let file: FileRef = Arc::new(LocalFile::new(file, Arc::clone(store), path, in_memory));
+            let (file, in_memory, size) = store.root.open_file(&path, mode)?;
+            let file = LocalFile::new(file, Arc::clone(store), path, in_memory, size);
+            let file: FileRef = Arc::new(file);
             Ok(file)
         })
     }
@@ -216,10 +224,11 @@ impl Volume for LocalVolume {
     fn set_attributes<'a>(
         &'a self,
         path: &'a VirtualPath,
+        links: Links,
         change: AttributeChange,
     ) -> Answer<'a, ()> {
         self.act(Operation::SetAttributes, path, move |store, path| {
-            store.root.set_attributes(&path, change)
+            store.root.set_attributes(&path, links, change)
         })
     }
 
@@ -240,6 +249,24 @@ impl Volume for LocalVolume {
         })
     }
 
+    fn create_symlink_text<'a>(&'a self, text: &'a [u8], path: &'a VirtualPath) -> Answer<'a, ()> {
+        let text = text.to_vec();
+        self.act(Operation::Link, path, move |store, path| {
+            store.root.create_symlink_text(&text, &path)
+        })
+    }
+
+    fn create_hard_link<'a>(
+        &'a self,
+        existing: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        let path = path.clone();
+        self.act(Operation::Link, existing, move |store, existing| {
+            store.root.create_hard_link(&existing, &path)
+        })
+    }
+
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
         self.act(Operation::Space, path, |store, path| {
             store.root.space(&path)
@@ -256,6 +283,7 @@ impl Volume for LocalVolume {
             let store = Store {
                 root,
                 pace: Arc::clone(&store.pace),
+                promptness: Arc::clone(&store.promptness),
             };
             Ok(Some(Arc::new(Self {
                 store: Arc::new(store),

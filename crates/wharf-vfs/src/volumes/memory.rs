@@ -19,6 +19,9 @@ use crate::{
     FileRef, Links, Metadata, OpenMode, Operation, Replace, Result, Space, VirtualPath, Volume,
 };
 
+/// What a volume in memory tells as its unit of space: a page of most machines.
+const BLOCK_SIZE: u32 = 4096;
+
 /// A tree of files in memory.
 #[derive(Clone)]
 pub struct MemoryVolume {
@@ -77,7 +80,7 @@ impl Volume for MemoryVolume {
             modes: true,
             set_times: true,
             symlinks: true,
-            hard_links: false,
+            hard_links: true,
             case_sensitive: true,
         }
     }
@@ -151,10 +154,11 @@ impl Volume for MemoryVolume {
     fn set_attributes<'a>(
         &'a self,
         path: &'a VirtualPath,
+        links: Links,
         change: AttributeChange,
     ) -> Answer<'a, ()> {
         self.act(Operation::SetAttributes, path, |tree| {
-            let id = tree.find(path, Links::Follow)?;
+            let id = tree.find(path, links)?;
             tree.set_attributes(id, change)
         })
     }
@@ -173,12 +177,31 @@ impl Volume for MemoryVolume {
         })
     }
 
+    fn create_symlink_text<'a>(&'a self, text: &'a [u8], path: &'a VirtualPath) -> Answer<'a, ()> {
+        self.act(Operation::Link, path, |tree| {
+            tree.create_symlink(path, text.to_vec())
+        })
+    }
+
+    fn create_hard_link<'a>(
+        &'a self,
+        existing: &'a VirtualPath,
+        path: &'a VirtualPath,
+    ) -> Answer<'a, ()> {
+        self.act(Operation::Link, existing, |tree| {
+            tree.create_hard_link(existing, path)
+        })
+    }
+
     fn space<'a>(&'a self, path: &'a VirtualPath) -> Answer<'a, Space> {
         self.act(Operation::Space, path, |tree| {
             tree.find(path, Links::Follow)?;
             Ok(Space {
                 total: tree.capacity,
                 free: tree.capacity.saturating_sub(tree.used),
+                files: None,
+                files_free: None,
+                block_size: BLOCK_SIZE,
             })
         })
     }
@@ -226,11 +249,7 @@ impl File for MemoryFile {
 
     fn read_at(&self, mut buffer: Vec<u8>, offset: u64) -> Answer<'_, Vec<u8>> {
         self.act(Operation::Read, |tree| {
-            let content = tree.content(self.id)?;
-            let rest = usize::try_from(offset)
-                .ok()
-                .and_then(|offset| content.get(offset..))
-                .unwrap_or_default();
+            let rest = rest(tree.content(self.id)?, offset);
             let count = rest.len().min(buffer.capacity());
             buffer.clear();
             buffer.extend_from_slice(rest.get(..count).unwrap_or_default());
@@ -243,6 +262,37 @@ impl File for MemoryFile {
             self.writable()?;
             tree.write(self.id, &buffer, offset)?;
             Ok(buffer)
+        })
+    }
+
+    fn try_read_at(
+        &self,
+        buffer: &mut Vec<u8>,
+        limit: usize,
+        offset: u64,
+    ) -> Option<Result<usize>> {
+        let tree = self.store.tree();
+        Some(match tree.content(self.id) {
+            Ok(content) => {
+                let rest = rest(content, offset);
+                let found = rest.get(..limit).unwrap_or(rest);
+                buffer.extend_from_slice(found);
+                Ok(found.len())
+            }
+            Err(kind) => Err(Error::new(kind, Operation::Read, &self.path)),
+        })
+    }
+
+    fn try_write_at(&self, data: &[u8], offset: u64) -> Option<Result<()>> {
+        let written = self
+            .writable()
+            .and_then(|()| self.store.tree().write(self.id, data, offset));
+        Some(written.map_err(|kind| Error::new(kind, Operation::Write, &self.path)))
+    }
+
+    fn set_attributes(&self, change: AttributeChange) -> Answer<'_, ()> {
+        self.act(Operation::SetAttributes, |tree| {
+            tree.set_attributes(self.id, change)
         })
     }
 
@@ -262,6 +312,14 @@ impl Drop for MemoryFile {
     fn drop(&mut self) {
         self.store.tree().close(self.id);
     }
+}
+
+/// What stands from `offset` on; nothing beyond the end.
+fn rest(content: &[u8], offset: u64) -> &[u8] {
+    usize::try_from(offset)
+        .ok()
+        .and_then(|offset| content.get(offset..))
+        .unwrap_or_default()
 }
 
 struct MemoryDirectory {

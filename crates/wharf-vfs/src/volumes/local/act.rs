@@ -4,7 +4,6 @@
 //! was; none takes a path twice.
 
 use std::{
-    ffi::CString,
     os::fd::{AsRawFd, OwnedFd},
     sync::Arc,
 };
@@ -82,8 +81,12 @@ impl Root {
         Ok(self.metadata(&look(opened)?))
     }
 
-    /// Opens a regular file. Whether it is known to lie in memory.
-    pub(super) fn open_file(&self, path: &VirtualPath, mode: OpenMode) -> Outcome<(OwnedFd, bool)> {
+    /// Opens a regular file. Whether it is known to lie in memory, and its size.
+    pub(super) fn open_file(
+        &self,
+        path: &VirtualPath,
+        mode: OpenMode,
+    ) -> Outcome<(OwnedFd, bool, u64)> {
         let (flags, bits) = match mode {
             OpenMode::Read => (OFlags::RDONLY, 0),
             OpenMode::Update => (OFlags::RDWR, 0),
@@ -95,13 +98,13 @@ impl Root {
         let file = self.open(path, flags, permissions(bits & 0o777))?;
         if flags.contains(OFlags::EXCL) {
             // Just made, so it is a regular file, and nobody reads it yet.
-            return Ok((file, false));
+            return Ok((file, false, 0));
         }
         let found = look(&file)?;
         match FileType::from_raw_mode(found.stx_mode.into()) {
             FileType::RegularFile => {
                 let in_memory = self.is_memory(&found, &file);
-                Ok((file, in_memory))
+                Ok((file, in_memory, found.stx_size))
             }
             FileType::Directory => Err(Errno::ISDIR),
             _ => Err(Errno::ACCESS),
@@ -215,22 +218,22 @@ impl Root {
     pub(super) fn set_attributes(
         &self,
         path: &VirtualPath,
+        links: Links,
         change: AttributeChange,
     ) -> Outcome<()> {
-        let object = self.open(path, OFlags::PATH, Mode::empty())?;
+        let object = self.open(path, look_flags(links), Mode::empty())?;
         if change.owner.is_some() || change.group.is_some() {
             let owner = change.owner.map(fs::Uid::from_raw);
             let group = change.group.map(fs::Gid::from_raw);
             fs::chownat(&object, c"", owner, group, AtFlags::EMPTY_PATH)?;
         }
-        if let Some(mode) = change.mode {
+        if let Some(mode) = change.mode
+            && (links == Links::Follow || !is_link(&look(&object)?))
+        {
             self.set_mode(path, &object, permissions(mode & 0o7777))?;
         }
         if change.modified.is_some() || change.accessed.is_some() {
-            let times = Timestamps {
-                last_access: timespec(change.accessed),
-                last_modification: timespec(change.modified),
-            };
+            let times = timestamps(change);
             fs::utimensat(&object, c"", &times, AtFlags::EMPTY_PATH)?;
         }
         Ok(())
@@ -256,33 +259,16 @@ impl Root {
         fs::fchmod(opened, mode)
     }
 
-    pub(super) fn read_link(&self, path: &VirtualPath) -> Outcome<Vec<u8>> {
-        let parent = self.parent(path);
-        let (parent, name) = parent.map_err(|errno| {
-            if errno == Errno::BUSY {
-                Errno::OPNOTSUPP
-            } else {
-                errno
-            }
-        })?;
-        match fs::readlinkat(&parent, name, Vec::new()) {
-            Ok(text) => Ok(CString::into_bytes(text)),
-            Err(Errno::INVAL) => Err(Errno::OPNOTSUPP),
-            Err(errno) => Err(errno),
-        }
-    }
-
-    pub(super) fn create_symlink(&self, target: &VirtualPath, path: &VirtualPath) -> Outcome<()> {
-        let (parent, name) = self.parent(path).map_err(exists_if_top)?;
-        fs::symlinkat(path.link_text(target), &parent, name)
-    }
-
     pub(super) fn space(&self, path: &VirtualPath) -> Outcome<Space> {
         let found = fs::fstatvfs(self.open(path, OFlags::PATH, Mode::empty())?)?;
         let octets = |blocks: u64| blocks.saturating_mul(found.f_frsize);
         Ok(Space {
             total: octets(found.f_blocks),
             free: octets(found.f_bavail),
+            // Stores that make inodes as they need them tell 0.
+            files: (found.f_files > 0).then_some(found.f_files),
+            files_free: (found.f_files > 0).then_some(found.f_favail),
+            block_size: u32::try_from(found.f_frsize).unwrap_or(u32::MAX).max(1),
         })
     }
 }
@@ -306,19 +292,27 @@ fn beside(one: &VirtualPath, other: &VirtualPath) -> bool {
     one.as_bytes().get(..one_above) == other.as_bytes().get(..other_above) && !other.is_root()
 }
 
-fn permissions(bits: u32) -> Mode {
+pub(super) fn permissions(bits: u32) -> Mode {
     Mode::from_raw_mode(bits)
 }
 
-fn is_directory(found: Outcome<Statx>) -> bool {
+pub(super) fn is_directory(found: Outcome<Statx>) -> bool {
     found.is_ok_and(|found| FileType::from_raw_mode(found.stx_mode.into()).is_dir())
 }
 
-fn exists_if_top(errno: Errno) -> Errno {
+pub(super) fn exists_if_top(errno: Errno) -> Errno {
     if errno == Errno::BUSY {
         Errno::EXIST
     } else {
         errno
+    }
+}
+
+/// The times that shall change, as the host takes them.
+pub(super) fn timestamps(change: AttributeChange) -> Timestamps {
+    Timestamps {
+        last_access: timespec(change.accessed),
+        last_modification: timespec(change.modified),
     }
 }
 

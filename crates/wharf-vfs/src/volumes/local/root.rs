@@ -280,6 +280,7 @@ impl Root {
             },
             size: found.stx_size,
             modified: time(found.stx_mtime),
+            accessed: has(StatxFlags::ATIME).then(|| time(found.stx_atime)),
             changed: has(StatxFlags::CTIME).then(|| time(found.stx_ctime)),
             created: has(StatxFlags::BTIME).then(|| time(found.stx_btime)),
             mode: u32::from(found.stx_mode) & 0o7777,

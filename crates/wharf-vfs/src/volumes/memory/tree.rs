@@ -33,10 +33,11 @@ struct Node {
     owner: u32,
     group: u32,
     modified: Timestamp,
+    accessed: Timestamp,
     changed: Timestamp,
     created: Timestamp,
-    /// Whether a name leads to it; an open file outlives its name.
-    named: bool,
+    /// How many names lead to it; an open file outlives its names.
+    names: u64,
     /// How many open files there are of it.
     open: usize,
 }
@@ -79,9 +80,10 @@ impl Tree {
             owner: 0,
             group: 0,
             modified: now,
+            accessed: now,
             changed: now,
             created: now,
-            named: true,
+            names: 1,
             open: 0,
         };
         self.nodes.insert(id, node);
@@ -173,12 +175,13 @@ impl Tree {
             kind,
             size: size as u64,
             modified: node.modified,
+            accessed: Some(node.accessed),
             changed: Some(node.changed),
             created: Some(node.created),
             mode: node.mode,
             owner: node.owner,
             group: node.group,
-            links: 1,
+            links: node.names,
             identity: id,
         })
     }
@@ -219,7 +222,7 @@ impl Tree {
         if self
             .nodes
             .get(&id)
-            .is_some_and(|node| !node.named && node.open == 0)
+            .is_some_and(|node| node.names == 0 && node.open == 0)
             && let Some(Node {
                 body: Body::File(content),
                 ..
@@ -230,7 +233,9 @@ impl Tree {
     }
 
     fn forget_name(&mut self, id: NodeId) -> Outcome<()> {
-        self.node_mut(id)?.named = false;
+        let node = self.node_mut(id)?;
+        node.names -= 1;
+        node.changed = now();
         self.release(id);
         Ok(())
     }
@@ -283,6 +288,28 @@ impl Tree {
         }
         let id = self.insert(body, mode);
         self.link(spot.parent, spot.name, id)
+    }
+
+    pub(super) fn create_hard_link(
+        &mut self,
+        existing: &VirtualPath,
+        path: &VirtualPath,
+    ) -> Outcome<()> {
+        let id = self.find(existing, Links::NoFollow)?;
+        match self.node(id)?.body {
+            Body::File(_) => {}
+            Body::Directory(_) => return Err(ErrorKind::IsADirectory),
+            Body::Symlink(_) => return Err(ErrorKind::Denied),
+        }
+        let spot = self.walk(path, Links::NoFollow)?;
+        if spot.node.is_some() {
+            return Err(ErrorKind::Exists);
+        }
+        self.link(spot.parent, spot.name, id)?;
+        let node = self.node_mut(id)?;
+        node.names += 1;
+        node.changed = now();
+        Ok(())
     }
 
     pub(super) fn remove(&mut self, path: &VirtualPath, directory: bool) -> Outcome<()> {
@@ -358,8 +385,11 @@ impl Tree {
     pub(super) fn set_attributes(&mut self, id: NodeId, change: AttributeChange) -> Outcome<()> {
         let now = now();
         let node = self.node_mut(id)?;
-        node.mode = change.mode.map_or(node.mode, |mode| mode & 0o7777);
+        if !matches!(node.body, Body::Symlink(_)) {
+            node.mode = change.mode.map_or(node.mode, |mode| mode & 0o7777);
+        }
         node.modified = change.modified.unwrap_or(node.modified);
+        node.accessed = change.accessed.unwrap_or(node.accessed);
         node.owner = change.owner.unwrap_or(node.owner);
         node.group = change.group.unwrap_or(node.group);
         node.changed = now;
