@@ -1,0 +1,263 @@
+//! What may overtake what (draft section 6.1; SFT-23).
+//!
+//! The results must be those of one request after the other. Requests are told apart by what they
+//! touch: octets of an open file, an open file as a whole, a path. Two of them conflict when one may
+//! change what the other sees:
+//!
+//! - READ and WRITE of a handle overlap unless a WRITE meets the same octets;
+//! - all else on a handle waits for changes of it, and changes wait for everything on it;
+//! - paths lead anywhere (links, `..`, other spellings), so a path request is held against every
+//!   other path and handle: it waits for changes, and a change waits for it. Opening leaves data
+//!   alone, and two files of unlike spelling are opened side by side.
+//!
+//! A wrong guess may only make a request wait. Handles are kept as a hash: two that fall together
+//! wait for each other, nothing more.
+
+use crate::sftp::{Extended, OpenFlags, Request, RequestId};
+
+/// What a request touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// Nothing that another request could see.
+    Nothing,
+    /// The octets `from..to` of an open file.
+    Data {
+        handle: u64,
+        from: u64,
+        to: u64,
+        changes: bool,
+    },
+    /// An open file, or two.
+    Handle {
+        handle: u64,
+        other: u64,
+        changes: bool,
+    },
+    /// A file that is being opened; no spelling: it can be any.
+    Open {
+        spelling: Option<u64>,
+        changes: bool,
+    },
+    /// What a path leads to. `contents`: its octets too.
+    Path { changes: bool, contents: bool },
+}
+
+impl Touch {
+    pub(super) fn of(request: &Request<'_>) -> Self {
+        const LOOK: Touch = Touch::Path {
+            changes: false,
+            contents: false,
+        };
+        const NAMES: Touch = Touch::Path {
+            changes: true,
+            contents: false,
+        };
+        const CONTENTS: Touch = Touch::Path {
+            changes: true,
+            contents: true,
+        };
+        match *request {
+            Request::Read {
+                handle,
+                offset,
+                length,
+            } => Self::Data {
+                handle: hash(handle),
+                from: offset,
+                to: offset.saturating_add(length.into()),
+                changes: false,
+            },
+            Request::Write {
+                handle,
+                offset,
+                data,
+            } => Self::Data {
+                handle: hash(handle),
+                from: offset,
+                to: offset.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX)),
+                changes: true,
+            },
+            Request::FStat { handle } => Self::handle(handle, false),
+            Request::Close { handle }
+            | Request::FSetStat { handle, .. }
+            | Request::ReadDirectory { handle } => Self::handle(handle, true),
+            Request::Open { path, flags, .. } => Self::open(path, flags),
+            Request::LStat { .. }
+            | Request::Stat { .. }
+            | Request::OpenDirectory { .. }
+            | Request::RealPath { .. }
+            | Request::ReadLink { .. } => LOOK,
+            Request::SetStat { .. } => CONTENTS,
+            Request::Remove { .. }
+            | Request::MakeDirectory { .. }
+            | Request::RemoveDirectory { .. }
+            | Request::Rename { .. }
+            | Request::Symlink { .. } => NAMES,
+            Request::Extended(ref extended) => match *extended {
+                Extended::FStatVfs { handle }
+                | Extended::CheckFileHandle { handle, .. }
+                | Extended::Md5HashHandle { handle, .. } => Self::handle(handle, false),
+                Extended::FSync { handle } => Self::handle(handle, true),
+                Extended::CopyData { source, target, .. } => Self::Handle {
+                    handle: hash(source),
+                    other: hash(target),
+                    changes: true,
+                },
+                Extended::StatVfs { .. }
+                | Extended::ExpandPath { .. }
+                | Extended::CheckFileName { .. }
+                | Extended::Md5Hash { .. }
+                | Extended::SpaceAvailable { .. } => LOOK,
+                Extended::PosixRename { .. } | Extended::HardLink { .. } => NAMES,
+                Extended::LSetStat { .. } | Extended::CopyFile { .. } => CONTENTS,
+                Extended::Limits
+                | Extended::HomeDirectory { .. }
+                | Extended::UsersGroupsById { .. }
+                | Extended::VendorId(_)
+                | Extended::Unknown { .. } => Self::Nothing,
+            },
+        }
+    }
+
+    fn handle(handle: &[u8], changes: bool) -> Self {
+        Self::Handle {
+            handle: hash(handle),
+            other: hash(handle),
+            changes,
+        }
+    }
+
+    fn open(path: &[u8], flags: OpenFlags) -> Self {
+        Self::Open {
+            spelling: spelling(path),
+            changes: flags.may_change(),
+        }
+    }
+
+    /// The whole file in place of some of its octets.
+    pub(super) fn whole(self) -> Self {
+        match self {
+            Self::Data {
+                handle, changes, ..
+            } => Self::Handle {
+                handle,
+                other: handle,
+                changes,
+            },
+            other => other,
+        }
+    }
+
+    fn changes(&self) -> bool {
+        match *self {
+            Self::Nothing => false,
+            Self::Data { changes, .. }
+            | Self::Handle { changes, .. }
+            | Self::Open { changes, .. }
+            | Self::Path { changes, .. } => changes,
+        }
+    }
+
+    /// Whether one of them must wait for the other; the same both ways round.
+    fn conflicts(&self, other: &Self) -> bool {
+        if !self.changes() && !other.changes() {
+            return false;
+        }
+        match (self, other) {
+            (Self::Nothing, _) | (_, Self::Nothing) => false,
+            (
+                Self::Data {
+                    handle, from, to, ..
+                },
+                Self::Data {
+                    handle: handle2,
+                    from: from2,
+                    to: to2,
+                    ..
+                },
+            ) => handle == handle2 && from < to2 && from2 < to,
+            (Self::Data { handle: data, .. }, Self::Handle { handle, other, .. })
+            | (Self::Handle { handle, other, .. }, Self::Data { handle: data, .. }) => {
+                data == handle || data == other
+            }
+            (
+                Self::Handle { handle, other, .. },
+                Self::Handle {
+                    handle: handle2,
+                    other: other2,
+                    ..
+                },
+            ) => [handle, other]
+                .iter()
+                .any(|&one| one == handle2 || one == other2),
+            (Self::Data { .. }, Self::Open { .. }) | (Self::Open { .. }, Self::Data { .. }) => {
+                false
+            }
+            (Self::Data { changes, .. }, Self::Path { contents, .. })
+            | (Self::Path { contents, .. }, Self::Data { changes, .. }) => *changes || *contents,
+            (Self::Open { spelling: one, .. }, Self::Open { spelling: two, .. }) => {
+                one.is_none() || two.is_none() || one == two
+            }
+            (Self::Handle { .. } | Self::Open { .. } | Self::Path { .. }, _) => true,
+        }
+    }
+}
+
+/// FNV-1a: handles are the server's own and short, so nothing is gained by finding two of one hash.
+fn hash(octets: &[u8]) -> u64 {
+    fnv(FNV_START, octets)
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(start: u64, octets: &[u8]) -> u64 {
+    octets.iter().fold(start, |hash, octet| {
+        (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The hash of a path without what changes nothing in it; none for one that goes upwards.
+fn spelling(path: &[u8]) -> Option<u64> {
+    let mut hash = FNV_START;
+    for component in path.split(|octet| *octet == b'/') {
+        match component {
+            b"" | b"." => {}
+            b".." => return None,
+            name => hash = fnv(fnv(hash, b"/"), name),
+        }
+    }
+    Some(hash)
+}
+
+/// The requests that are being executed.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    deferred: Vec<(RequestId, Touch)>,
+}
+
+impl Order {
+    /// Whether a request may be executed now. One whose identifier is in use waits as well, so that
+    /// [`Order::settle`] never means another.
+    pub(super) fn admits(&self, id: RequestId, touch: &Touch, limit: usize) -> bool {
+        self.deferred.is_empty()
+            || self.deferred.len() < limit
+                && !self
+                    .deferred
+                    .iter()
+                    .any(|(other, deferred)| *other == id || touch.conflicts(deferred))
+    }
+
+    pub(super) fn defer(&mut self, id: RequestId, touch: Touch) {
+        self.deferred.push((id, touch));
+    }
+
+    pub(super) fn settle(&mut self, id: RequestId) {
+        if let Some(place) = self.deferred.iter().position(|(other, _)| *other == id) {
+            self.deferred.swap_remove(place);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.deferred.len()
+    }
+}
