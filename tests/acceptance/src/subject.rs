@@ -1,12 +1,13 @@
 //! The server under test, started on loopback over a directory of the test's own.
 //!
-//! `SUBJECT` chooses it: `wharf` (default), `vsftpd`, `proftpd` or `pure-ftpd`. Wharf's binary is
+//! `SUBJECT` chooses it: `wharf` (default), `vsftpd`, `proftpd`, `pure-ftpd` or `openssh`. Wharf's binary is
 //! `$WHARF`, else the one beside this test in the target directory. The reference servers are
 //! unpacked Debian packages in `$PEERS`, else `target/peers` (`scripts/setup-tests` puts them
 //! there); they know only system accounts, so each one runs in a mount and process namespace of its
 //! own in which `/etc/passwd`, `/etc/shadow` and PAM are the test's. That needs root; Wharf does
 //! not.
 
+mod openssh;
 mod proftpd;
 mod pure_ftpd;
 mod vsftpd;
@@ -42,6 +43,8 @@ pub enum Kind {
     Proftpd,
     /// Pure-FTPd.
     PureFtpd,
+    /// OpenSSH's sshd with its own SFTP; it speaks nothing but SSH.
+    OpenSsh,
 }
 
 impl Kind {
@@ -56,7 +59,10 @@ impl Kind {
             Ok("vsftpd") => Self::Vsftpd,
             Ok("proftpd") => Self::Proftpd,
             Ok("pure-ftpd") => Self::PureFtpd,
-            Ok(other) => panic!("SUBJECT={other}: expected wharf, vsftpd, proftpd or pure-ftpd"),
+            Ok("openssh") => Self::OpenSsh,
+            Ok(other) => {
+                panic!("SUBJECT={other}: expected wharf, vsftpd, proftpd, pure-ftpd or openssh")
+            }
         }
     }
 
@@ -68,6 +74,7 @@ impl Kind {
             Self::Vsftpd => "vsftpd",
             Self::Proftpd => "proftpd",
             Self::PureFtpd => "pure-ftpd",
+            Self::OpenSsh => "openssh",
         }
     }
 }
@@ -96,6 +103,15 @@ pub struct Setup {
     pub tmpfs: Option<&'static str>,
     /// TLS with the suite's certificates; `None`: whatever the server does by itself.
     pub tls: Option<TlsSetup>,
+    /// SSH as well ([`Server::ssh`]); `None`: without. Only Wharf and OpenSSH have it.
+    pub ssh: Option<SshSetup>,
+}
+
+/// What a test wants of the server's SSH.
+#[derive(Clone, Debug, Default)]
+pub struct SshSetup {
+    /// The account's `authorized_keys` file.
+    pub authorized_keys: String,
 }
 
 /// What a test wants of the server's TLS beyond the ordinary.
@@ -152,6 +168,7 @@ impl Default for Setup {
             wharf: "",
             tmpfs: None,
             tls: None,
+            ssh: None,
         }
     }
 }
@@ -169,6 +186,7 @@ pub struct Server {
     child: Child,
     address: SocketAddr,
     implicit: Option<SocketAddr>,
+    ssh: Option<SocketAddr>,
     root: PathBuf,
     scratch: Scratch,
     kind: Kind,
@@ -181,6 +199,8 @@ struct Ports {
     explicit: SocketAddr,
     /// TLS first.
     implicit: Option<SocketAddr>,
+    /// SSH.
+    ssh: Option<SocketAddr>,
 }
 
 impl Server {
@@ -219,6 +239,13 @@ impl Server {
         if let (Some(only), true) = (implicit, setup.kind != Kind::Wharf) {
             address = only;
         }
+        let ssh = setup
+            .ssh
+            .as_ref()
+            .map(|_| SocketAddr::new(setup.address, free_port()));
+        if let (Some(only), Kind::OpenSsh) = (ssh, setup.kind) {
+            address = only;
+        }
         let child = launch(
             &setup,
             &scratch,
@@ -226,12 +253,14 @@ impl Server {
             Ports {
                 explicit: address,
                 implicit,
+                ssh,
             },
         );
         let mut server = Self {
             child,
             address,
             implicit,
+            ssh,
             root,
             scratch,
             kind: setup.kind,
@@ -258,6 +287,7 @@ impl Server {
             Ports {
                 explicit: self.address,
                 implicit: self.implicit,
+                ssh: self.ssh,
             },
         );
         self.wait_until_it_greets();
@@ -306,7 +336,13 @@ impl Server {
             || connect_to(self.address)
                 .and_then(|mut stream| stream.read_exact(&mut greeting))
                 .is_ok();
+        let over_ssh = self.ssh.is_none_or(|address| {
+            connect_to(address)
+                .and_then(|mut stream| stream.read_exact(&mut greeting))
+                .is_ok_and(|()| greeting == *b"SSH")
+        });
         in_clear
+            && over_ssh
             && self.implicit.is_none_or(|address| {
                 connect_to(address)
                     .and_then(|stream| Client::new().connect(stream))
@@ -399,6 +435,15 @@ impl Server {
     #[must_use]
     pub fn implicit(&self) -> SocketAddr {
         self.implicit.expect("a set-up with an implicit port")
+    }
+
+    /// Where it speaks SSH.
+    ///
+    /// # Panics
+    /// When the set-up did not ask for it.
+    #[must_use]
+    pub fn ssh(&self) -> SocketAddr {
+        self.ssh.expect("a set-up with SSH")
     }
 
     /// Starts it with TLS and nothing else out of the ordinary.
@@ -614,6 +659,7 @@ fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Child 
         Kind::Vsftpd => vsftpd::launch(setup, scratch, root, ports.explicit),
         Kind::Proftpd => proftpd::launch(setup, scratch, root, ports.explicit),
         Kind::PureFtpd => pure_ftpd::launch(setup, scratch, ports.explicit),
+        Kind::OpenSsh => openssh::launch(setup, scratch, ports),
     };
     let mut command = if launch.accounts {
         isolated(&launch.command, scratch, root)
@@ -658,7 +704,11 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
         (
             "passwd",
             0o644,
-            format!("wharf:x:{UID}:{UID}::{home}:/bin/sh\nftp:x:{ftp}:{UID}::{home}:/bin/sh\n"),
+            format!(
+                "wharf:x:{UID}:{UID}::{home}:/bin/sh\nftp:x:{ftp}:{UID}::{home}:/bin/sh\n\
+                 sshd:x:{}:65534::/run/sshd:/usr/sbin/nologin\n",
+                UID + 2
+            ),
         ),
         ("group", 0o644, format!("wharf:x:{UID}:\n")),
         (
@@ -670,7 +720,11 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
         let system = fs::read_to_string(format!("/etc/{file}")).expect("the system's account file");
         let kept: String = system
             .lines()
-            .filter(|line| !line.starts_with("wharf:") && !line.starts_with("ftp:"))
+            .filter(|line| {
+                !["wharf:", "ftp:", "sshd:"]
+                    .iter()
+                    .any(|name| line.starts_with(name))
+            })
             .flat_map(|line| [line, "\n"])
             .collect();
         fs::write(etc.join(file), kept + &lines).expect("account file");
@@ -695,7 +749,7 @@ fn isolated(server: &Command, scratch: &Scratch, root: &Path) -> Command {
 etc=$1; shift
 for f in passwd group shadow pam.d; do mount --bind "$etc/$f" "/etc/$f" || exit 70; done
 mount --bind "$etc/private" /etc/ssl/private || exit 70
-mount -t tmpfs -o mode=755 run /run || exit 70
+mount -t tmpfs -o mode=755 run /run && mkdir /run/sshd || exit 70
 # Not exec: vsftpd gives up when it reaps an orphan, and the first process of a namespace gets them all.
 "$@"
 exit $?"#;

@@ -3,10 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{Launch, Ports, RequireTls, Setup, TlsSetup, config, wharf_binary};
+use super::{
+    Launch, Ports, RequireTls, Setup, SshSetup, TlsSetup, UID, config, make_directory, own,
+    wharf_binary,
+};
 use crate::{PASSWORD, Scratch, USER};
 
 pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Launch {
+    if let Some(ssh) = &setup.ssh {
+        return launch_with_ssh(setup, ssh, scratch, root, ports);
+    }
     let mut command = Command::new(wharf_binary());
     command.arg("serve");
     let directory = scratch.path().join("tls").display().to_string();
@@ -39,6 +45,54 @@ pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports
     if let Some((low, high)) = setup.passive_ports {
         command.arg("--passive-ports").arg(format!("{low}-{high}"));
     }
+    Launch {
+        command,
+        accounts: false,
+    }
+}
+
+/// With keys, which the short form has no place for.
+fn launch_with_ssh(
+    setup: &Setup,
+    ssh: &SshSetup,
+    scratch: &Scratch,
+    root: &Path,
+    ports: Ports,
+) -> Launch {
+    let keys = config(scratch, "authorized_keys", &ssh.authorized_keys);
+    let state = scratch.path().join("state");
+    make_directory(&state);
+    own(&keys);
+    let listen = ports.ssh.map(|address| address.to_string());
+    let text = format!(
+        r#"server.user = "{UID}:{UID}"
+server.state_dir = "{}"
+ftp.listen = ["{}"]
+ftp.listen_implicit = []
+ssh.listen = ["{}"]
+{}
+[[user]]
+name = "{USER}"
+password = "{PASSWORD}"
+home = "{}"
+authorized_keys_file = "{}"
+{}"#,
+        state.display(),
+        ports.explicit,
+        listen.unwrap_or_default(),
+        setup.wharf,
+        root.display(),
+        keys.display(),
+        if setup.read_only {
+            "read_only = true\n"
+        } else {
+            ""
+        },
+    );
+    let mut command = Command::new(wharf_binary());
+    command
+        .args(["serve", "--config"])
+        .arg(config(scratch, "wharf.toml", &text));
     Launch {
         command,
         accounts: false,

@@ -9,13 +9,18 @@ mod full_disk;
 mod memory;
 mod own_client;
 mod privileges;
+mod ssh;
 mod tls;
 
 /// A file that no `mod` names would never run: the suite finds it.
 #[test]
 fn every_file_is_declared() {
     let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
-    for list in [top.join("main.rs"), top.join("tls/mod.rs")] {
+    for list in [
+        top.join("main.rs"),
+        top.join("ssh/mod.rs"),
+        top.join("tls/mod.rs"),
+    ] {
         let declared = std::fs::read_to_string(&list).unwrap();
         for entry in std::fs::read_dir(list.parent().unwrap()).unwrap().flatten() {
             let name = entry.file_name().into_string().unwrap();
