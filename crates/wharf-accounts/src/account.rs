@@ -9,8 +9,8 @@ use std::{net::IpAddr, num::NonZeroU64, path::PathBuf};
 use wharf_vfs::{Grants, VirtualPath};
 
 use crate::{
-    AccountName, CertificateRole, CertificateRule, Channel, Network, Refusal, RequireTls,
-    StoredSecret,
+    AccountName, CertificateRole, CertificateRule, Channel, Network, Proofs, Refusal, RequireTls,
+    SshAccess, SshLogin, StoredSecret,
 };
 
 /// One account.
@@ -38,14 +38,23 @@ pub struct Account {
     pub require_tls: RequireTls,
     /// The client certificates that are this account's.
     pub certificates: Vec<CertificateRule>,
+    /// How it is entered over SSH.
+    pub ssh: SshAccess,
 }
 
 impl Account {
-    /// Whether somebody who proved to be the holder may enter from `peer` over `channel` at `unix_now`.
+    /// Whether somebody who just gave `proof` may enter from `peer` over `channel` at `unix_now`, as
+    /// far as this proof goes: whether another one is wanted says [`SshLogin::wanted`].
     ///
     /// # Errors
     /// The reason, for the log: towards the peer it is the same as a wrong password.
-    pub fn admit(&self, peer: IpAddr, channel: &Channel, unix_now: u64) -> Result<(), Refusal> {
+    pub fn admit(
+        &self,
+        proof: Proofs,
+        peer: IpAddr,
+        channel: &Channel,
+        unix_now: u64,
+    ) -> Result<(), Refusal> {
         if !self.enabled {
             return Err(Refusal::Disabled);
         }
@@ -65,13 +74,25 @@ impl Account {
         if self.require_tls.login() && !channel.is_secure() {
             return Err(Refusal::TlsRequired);
         }
+        if channel.is_ssh() && !self.ssh.login.takes(proof) {
+            return Err(Refusal::SshLogin(self.ssh.login));
+        }
         if channel.role() == CertificateRole::Second
             && !self.certificates.is_empty()
-            && !channel.proves_one_of(&self.certificates)
+            && !self.has_second(proof, channel)
         {
             return Err(Refusal::Certificate);
         }
         Ok(())
+    }
+
+    /// Whether there is more than a password. SSH has no TLS certificate: a key stands for it.
+    fn has_second(&self, proof: Proofs, channel: &Channel) -> bool {
+        if channel.is_ssh() {
+            proof.has(Proofs::PUBLIC_KEY) || self.ssh.login == SshLogin::KeyAndPassword
+        } else {
+            channel.proves_one_of(&self.certificates)
+        }
     }
 
     /// Whether this is the anonymous account, for which ANON-02 and ANON-03 hold.

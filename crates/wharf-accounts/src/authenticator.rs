@@ -8,7 +8,7 @@
 
 use std::{future::Future, net::IpAddr, pin::Pin, time::Instant};
 
-use crate::{Credential, Error, NameError, Principal, Secret};
+use crate::{Credential, Error, KeyRefusal, NameError, Principal, Proofs, Secret, SshLogin};
 
 /// A future on the heap.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -87,6 +87,20 @@ pub enum Refusal {
     /// The peer showed no client certificate of this account.
     #[error("no certificate of this account was shown (certificates)")]
     Certificate,
+    /// The key opens nothing.
+    #[error("public key: {0}")]
+    Key(#[from] KeyRefusal),
+    /// Over SSH the account does not take what was given.
+    #[error("the account does not take this proof over SSH (ssh_login is {0})")]
+    SshLogin(SshLogin),
+    /// What was given is right, and the account wants more.
+    #[error("right so far; the account wants a key and the password (ssh_login)")]
+    FurtherProof {
+        /// What was given, now and before.
+        proven: Proofs,
+        /// What is still wanted.
+        wanted: Proofs,
+    },
     /// The anonymous account wants an e-mail address as password.
     #[error("the anonymous password is no e-mail address")]
     EmailWanted,

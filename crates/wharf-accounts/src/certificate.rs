@@ -198,7 +198,7 @@ pub enum CertificateRole {
     Second,
 }
 
-/// What protects a connection, and what its TLS proved of the peer.
+/// What protects a connection, and what TLS proved of the peer.
 #[derive(Clone, Debug)]
 pub enum Channel {
     /// Nothing: everybody on the way can read and change it.
@@ -211,6 +211,12 @@ pub enum Channel {
         /// The verified certificate that the peer showed.
         certificate: Option<Arc<Certificate>>,
         /// What it is good for.
+        role: CertificateRole,
+    },
+    /// SSH.
+    Ssh {
+        /// What a certificate of TLS would be good for: where it is a second proof, a password alone
+        /// does not do here either for the accounts that list certificates.
         role: CertificateRole,
     },
 }
@@ -227,7 +233,12 @@ impl Default for Channel {
 impl Channel {
     /// Whether it is protected.
     pub const fn is_secure(&self) -> bool {
-        matches!(self, Self::Tls { .. })
+        matches!(self, Self::Tls { .. } | Self::Ssh { .. })
+    }
+
+    /// Whether it is SSH, so that the account's [rules for SSH](crate::SshAccess) hold.
+    pub const fn is_ssh(&self) -> bool {
+        matches!(self, Self::Ssh { .. })
     }
 
     /// Whether the peer showed a certificate that one of `rules` means.
@@ -244,7 +255,7 @@ impl Channel {
     /// What a certificate is good for here.
     pub const fn role(&self) -> CertificateRole {
         match self {
-            Self::Plain { role } | Self::Tls { role, .. } => *role,
+            Self::Plain { role } | Self::Tls { role, .. } | Self::Ssh { role } => *role,
         }
     }
 }

@@ -10,8 +10,8 @@ use wharf_vfs::{Grants, Rights};
 
 use crate::{
     Account, AccountKind, AccountLimits, AccountName, Accounts, AlternativeName, Attempt,
-    Certificate, CertificateRole, Channel, Credential, Directory, HashingCounts, Home, Refusal,
-    RequireTls, Settings, StoredSecret,
+    Certificate, CertificateRole, Channel, Credential, Directory, HashingCounts, Home, Proofs,
+    Refusal, RequireTls, Settings, SshAccess, StoredSecret,
 };
 
 /// "right", in forms that are cheap enough for tests: bcrypt at its least cost, md5-crypt.
@@ -50,6 +50,7 @@ pub(crate) fn account(user: &str, stored: &str) -> Account {
         password: StoredSecret::parse(stored),
         require_tls: RequireTls::default(),
         certificates: Vec::new(),
+        ssh: SshAccess::default(),
     }
 }
 
@@ -71,6 +72,7 @@ pub(crate) async fn log_in_at(
             channel: &Channel::default(),
             now,
             unix_now: UNIX_NOW,
+            proven: Proofs::NONE,
         })
         .await
 }
@@ -86,6 +88,7 @@ async fn log_in_over(
         channel,
         now: start(),
         unix_now: UNIX_NOW,
+        proven: Proofs::NONE,
     };
     accounts.log_in(&attempt).await
 }
@@ -459,6 +462,7 @@ async fn a_directory_recalls_what_it_found(make: &impl Fn(Vec<Account>) -> Arc<d
         channel: &Channel::default(),
         now,
         unix_now: UNIX_NOW,
+        proven: Proofs::NONE,
     };
     accounts
         .recall(&attempt)

@@ -7,6 +7,8 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::ProvenKey;
+
 /// Longest password that is looked at, in bytes. The crypt schemes take time that grows with the
 /// length, so a longer one is wrong without being hashed.
 pub const MAX_PASSWORD: usize = 1024;
@@ -63,6 +65,13 @@ pub enum Credential {
         /// The name, not yet checked in any way.
         user: Vec<u8>,
     },
+    /// A name, and a key of SSH whose holder the front end has just proved.
+    PublicKey {
+        /// The name, not yet checked in any way.
+        user: Vec<u8>,
+        /// The key of this request's signature.
+        key: ProvenKey,
+    },
 }
 
 impl Credential {
@@ -77,7 +86,9 @@ impl Credential {
     /// The name that is claimed.
     pub fn user(&self) -> &[u8] {
         match self {
-            Self::Password { user, .. } | Self::Certificate { user } => user,
+            Self::Password { user, .. }
+            | Self::Certificate { user }
+            | Self::PublicKey { user, .. } => user,
             Self::Anonymous { .. } => b"anonymous",
         }
     }
@@ -87,7 +98,7 @@ impl Credential {
         match self {
             Self::Password { password, .. } => password.expose(),
             Self::Anonymous { text } => text,
-            Self::Certificate { .. } => b"",
+            Self::Certificate { .. } | Self::PublicKey { .. } => b"",
         }
     }
 }

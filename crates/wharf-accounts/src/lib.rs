@@ -12,27 +12,33 @@
 pub mod account;
 pub mod accounts;
 pub mod authenticator;
+pub mod authorized_keys;
 pub mod backends;
 pub mod certificate;
 pub mod credential;
 pub mod directory;
 pub mod error;
 mod hashing;
+pub mod key_file;
 pub mod name;
 pub mod network;
 mod password;
 pub mod principal;
 mod proof;
+pub mod public_key;
 #[cfg(feature = "sqlite")]
 mod record;
 pub mod secret;
+pub mod ssh_access;
+pub mod user_authorities;
 
 #[cfg(test)]
 mod contract;
 
 pub use account::{Account, AccountKind, AccountLimits, Home, MountSpec, Tree};
-pub use accounts::{Accounts, Attempt, Settings};
+pub use accounts::{Accounts, Attempt, Offer, Settings};
 pub use authenticator::{Authenticator, BoxFuture, Conversation, Prompt, Refusal, Step};
+pub use authorized_keys::{AuthorizedKey, AuthorizedKeys, KeyError, RefusedKey};
 pub use backends::file::FileDirectory;
 #[cfg(feature = "sqlite")]
 pub use backends::sqlite::{SqliteDirectory, Store};
@@ -41,10 +47,16 @@ pub use certificate::{
     RequireTls, RequireTlsError,
 };
 pub use credential::{Credential, Secret};
-pub use directory::{Directory, Recall};
+pub use directory::{Directory, KeyHints, Recall};
 pub use error::{Error, Result};
 pub use hashing::HashingCounts;
+pub use key_file::{KeyFile, KeyFileError};
 pub use name::{AccountName, NameError};
 pub use network::{Network, NetworkError, normalised};
 pub use principal::Principal;
+pub use public_key::{KeyRefusal, ProvenKey, WeakKey};
 pub use secret::{Lock, StoredSecret};
+pub use ssh_access::{Proofs, SshAccess, SshLogin, SshLoginError};
+/// Keys and certificates of SSH, as the front end parses them.
+pub use ssh_key;
+pub use user_authorities::{AuthoritiesError, UserAuthorities};

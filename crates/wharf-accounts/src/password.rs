@@ -12,15 +12,15 @@ use std::{
 
 use crate::{
     Account, AccountName, Authenticator, BoxFuture, Credential, Directory, Error, HashingCounts,
-    Principal, Recall, Refusal, Result, Step, StoredSecret, hashing::Hashing, proof::Proofs,
-    secret::is_checkable,
+    KeyHints, Principal, Recall, Refusal, Result, Step, StoredSecret, hashing::Hashing,
+    proof::FreshProofs, secret::is_checkable,
 };
 
 /// Checks passwords against the directories, in their order: the first that knows a name decides.
 pub(crate) struct PasswordAuthenticator {
     directories: Arc<[Arc<dyn Directory>]>,
     hashing: Hashing,
-    proofs: Proofs,
+    proofs: FreshProofs,
     /// A hash that nobody knows the password of.
     decoy: OnceLock<StoredSecret>,
 }
@@ -33,7 +33,7 @@ impl PasswordAuthenticator {
         Ok(Self {
             directories,
             hashing: Hashing::new(hashings_at_once),
-            proofs: Proofs::new()?,
+            proofs: FreshProofs::new()?,
             decoy: OnceLock::new(),
         })
     }
@@ -83,6 +83,17 @@ impl PasswordAuthenticator {
             }
         }
         Ok(None)
+    }
+
+    /// What the directories say of their accounts' keys, together.
+    pub(crate) fn key_hints(&self) -> KeyHints {
+        let mut all = KeyHints::default();
+        for directory in self.directories.iter() {
+            let hints = directory.key_hints();
+            all.authorities |= hints.authorities;
+            all.file = all.file.or(hints.file);
+        }
+        all
     }
 
     pub(crate) fn counts(&self) -> HashingCounts {

@@ -32,7 +32,7 @@ const KEY: usize = 64;
 type Tag = [u8; 32];
 
 /// The proofs of the last minute, at most one per account.
-pub(crate) struct Proofs {
+pub(crate) struct FreshProofs {
     key: Zeroizing<[u8; KEY]>,
     kept: Mutex<Kept>,
 }
@@ -45,7 +45,7 @@ struct Kept {
     order: VecDeque<(Instant, AccountName)>,
 }
 
-impl Proofs {
+impl FreshProofs {
     /// None yet, under a fresh key.
     pub(crate) fn new() -> Result<Self> {
         let mut key = Zeroizing::new([0; KEY]);
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_proof_holds_for_one_minute_one_password_and_one_stored_hash() {
-        let proofs = Proofs::new().unwrap();
+        let proofs = FreshProofs::new().unwrap();
         let (start, stored) = (
             crate::contract::start(),
             StoredSecret::parse("$1$abc$1234567890123456789012"),
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn proofs_are_bounded_and_the_oldest_gives_way() {
-        let proofs = Proofs::new().unwrap();
+        let proofs = FreshProofs::new().unwrap();
         let (start, stored) = (crate::contract::start(), StoredSecret::locked());
         for number in 0..=MAX_PROOFS {
             proofs.keep(&name(&format!("user{number}")), &stored, b"pw", start);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_renewed_proof_outlives_the_end_of_the_first() {
-        let proofs = Proofs::new().unwrap();
+        let proofs = FreshProofs::new().unwrap();
         let (start, stored) = (crate::contract::start(), StoredSecret::locked());
         proofs.keep(&name("ann"), &stored, b"old", start);
         proofs.keep(&name("ann"), &stored, b"new", start + LIFETIME / 2);

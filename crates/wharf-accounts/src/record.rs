@@ -4,14 +4,14 @@
 //! configuration writes them. Unknown fields are errors, since a field that this program does not
 //! know might forbid something.
 
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
 use crate::{
-    Account, AccountKind, AccountLimits, AccountName, Home, MountSpec, RequireTls, RequireTlsError,
-    StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, Home, KeyFile, MountSpec, RequireTls,
+    RequireTlsError, SshAccess, SshLogin, SshLoginError, StoredSecret, Tree,
 };
 
 /// The stored form.
@@ -35,6 +35,12 @@ pub(crate) struct Record {
     require_tls: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     certificates: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ssh_login: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    authorized_keys: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authorized_keys_file: Option<String>,
 }
 
 /// One of `directory` and `mounts`.
@@ -128,6 +134,13 @@ impl Record {
                 .iter()
                 .map(ToString::to_string)
                 .collect(),
+            ssh_login: (account.ssh.login != SshLogin::default())
+                .then(|| account.ssh.login.to_string()),
+            authorized_keys: account.ssh.keys.iter().map(ToString::to_string).collect(),
+            authorized_keys_file: match &account.ssh.key_file {
+                Some(file) => Some(utf8(file.path().as_os_str().as_encoded_bytes())?),
+                None => None,
+            },
         })
     }
 
@@ -173,6 +186,11 @@ impl Record {
             .certificates
             .iter()
             .map(|text| text.parse().map_err(|error| format!("{error}")));
+        let ssh = ssh_access(
+            self.ssh_login.as_deref(),
+            &self.authorized_keys,
+            self.authorized_keys_file,
+        );
         Ok(Account {
             name,
             kind: AccountKind::User,
@@ -194,8 +212,28 @@ impl Record {
                 .map_err(|error: RequireTlsError| error.to_string())?
                 .unwrap_or_default(),
             certificates: certificates.collect::<Result<_, String>>()?,
+            ssh: ssh?,
         })
     }
+}
+
+fn ssh_access(
+    login: Option<&str>,
+    keys: &[String],
+    file: Option<String>,
+) -> Result<SshAccess, String> {
+    let login = login.map(str::parse).transpose();
+    let keys = keys.iter().map(|line| {
+        line.parse()
+            .map_err(|error: crate::KeyError| format!("a key: {error}"))
+    });
+    Ok(SshAccess {
+        login: login
+            .map_err(|error: SshLoginError| error.to_string())?
+            .unwrap_or_default(),
+        keys: keys.collect::<Result<_, String>>()?,
+        key_file: file.map(|path| Arc::new(KeyFile::new(path))),
+    })
 }
 
 fn utf8(bytes: &[u8]) -> Result<String, String> {

@@ -1,21 +1,25 @@
 //! From a credential to a session that owns a view.
 //!
-//! The order is: ban, proof, the account's own conditions, its number of sessions, its view. What the
-//! peer learns is one of four things; the true cause goes to the log.
+//! The order is: ban, proof, the account's own conditions, whether another proof is wanted, its number
+//! of sessions, its view. What the peer learns is one of a few things; the true cause goes to the log.
+//!
+//! A proof that is right and not enough stays with the session, bound to its name. Keys are no guesses:
+//! one that opens nothing is refused without a delay and counts towards no ban, since clients try
+//! every key that they have; wrong passwords count for all protocols alike.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use wharf_accounts::{Account, Attempt, Credential, Refusal};
+use wharf_accounts::{Account, Attempt, Credential, Offer, Proofs, Refusal, ssh_key::PublicKey};
 
 use crate::{
     Session,
     accounts::ActiveAccount,
     engine::People,
     events::Event,
-    session::{Guest, LoggedIn},
+    session::{Guest, LoggedIn, Partial},
 };
 
 /// What the peer may learn of a failed login.
@@ -32,6 +36,12 @@ pub enum LoginError {
     /// The certificate does not open an account of that name: ask for the password. It counts as
     /// no failure and tells nothing about the name.
     PasswordWanted,
+    /// What was given is right, and the account wants more of it. It counts as no failure; the session
+    /// remembers what was given for as long as no other name is tried.
+    FurtherProof {
+        /// What is still wanted.
+        wanted: Proofs,
+    },
     /// We failed, not the peer.
     Unavailable,
 }
@@ -57,7 +67,7 @@ impl Session<Guest> {
     /// # Errors
     /// [`LoginFailure`], which gives the session back.
     pub async fn log_in(
-        self,
+        mut self,
         credential: &Credential,
         now: Instant,
         unix_now: u64,
@@ -72,12 +82,18 @@ impl Session<Guest> {
             });
             return Err(self.fail(LoginError::LockedOut, Duration::ZERO));
         }
+        let user = credential.user();
+        let proven = self.state.proven(user);
+        if proven.is_empty() {
+            self.state.partial = None;
+        }
         let attempt = Attempt {
             credential,
             peer,
             channel: self.channel(),
             now,
             unix_now,
+            proven,
         };
         let people = engine.people.load();
         let account = match people.accounts.log_in(&attempt).await {
@@ -86,6 +102,10 @@ impl Session<Guest> {
                 if matches!(credential, Credential::Certificate { .. }) =>
             {
                 return Err(self.fail(LoginError::PasswordWanted, Duration::ZERO));
+            }
+            Err(Refusal::FurtherProof { proven, wanted }) => {
+                self.remember(credential, proven);
+                return Err(self.fail(LoginError::FurtherProof { wanted }, Duration::ZERO));
             }
             Err(refusal) => return Err(self.refused(credential, &refusal, now)),
         };
@@ -111,17 +131,75 @@ impl Session<Guest> {
             // Anybody can log in as anonymous: it proves nothing about who guessed before.
             engine.lockout.succeeded(peer);
         }
+        let partial = self.state.partial.take();
         let note = match (credential, active.account.is_anonymous()) {
             (Credential::Anonymous { text }, _) => String::from_utf8_lossy(text).into_owned(),
             (Credential::Password { password, .. }, true) => {
                 String::from_utf8_lossy(password.expose()).into_owned()
             }
-            _ => String::new(),
+            // CVE-2024-45337: the key of the signature, never one that was merely offered.
+            (Credential::PublicKey { key, .. }, _) => key.to_string(),
+            _ => partial.and_then(|partial| partial.key).unwrap_or_default(),
         };
         let failures = self.state.failures;
         let session = self.with(LoggedIn::new(active, place, failures));
         session.tell(&Event::LoggedIn { note: &note });
         Ok(session)
+    }
+
+    /// Whether the peer may sign with `key` to log in as `user`: the answer to an offer without a
+    /// signature, which proves nothing and counts as nothing. For a certificate `key` is its own key; where
+    /// certificates may be accepted the answer is yes for every key and name, since the front end cannot
+    /// show the certificate before its signature.
+    ///
+    /// The same work is done and the same answer given for names that nobody has (CVE-2018-15473).
+    pub async fn would_accept_key(
+        &self,
+        user: &[u8],
+        key: &PublicKey,
+        now: Instant,
+        unix_now: u64,
+    ) -> bool {
+        let engine = self.engine();
+        let peer = self.record().peer.ip();
+        if engine
+            .lockout
+            .is_banned(peer, now, &engine.policy.load().lockout)
+        {
+            return false;
+        }
+        let offer = Offer {
+            user,
+            key,
+            peer,
+            channel: self.channel(),
+            now,
+            unix_now,
+        };
+        let people = engine.people.load();
+        match people.accounts.knows_key(&offer).await {
+            Ok(is_known) => is_known,
+            Err(refusal) => {
+                let cause = refusal.to_string();
+                self.tell(&Event::LoginFailed {
+                    user,
+                    cause: &cause,
+                });
+                false
+            }
+        }
+    }
+
+    fn remember(&mut self, credential: &Credential, proven: Proofs) {
+        let key = match credential {
+            Credential::PublicKey { key, .. } => Some(key.to_string()),
+            _ => self.state.partial.take().and_then(|partial| partial.key),
+        };
+        self.state.partial = Some(Partial {
+            user: credential.user().to_owned(),
+            proven,
+            key,
+        });
     }
 
     async fn activate(
@@ -151,6 +229,9 @@ impl Session<Guest> {
         });
         if refusal.is_ours() {
             return self.fail(LoginError::Unavailable, Duration::ZERO);
+        }
+        if matches!(credential, Credential::PublicKey { .. }) {
+            return self.fail(LoginError::Incorrect, Duration::ZERO);
         }
         self.state.failures += 1;
         let policy = self.engine().policy.load();

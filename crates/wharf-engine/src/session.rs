@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use wharf_accounts::Channel;
+use wharf_accounts::{Channel, Proofs};
 use wharf_vfs::View;
 
 use crate::{
@@ -19,6 +19,34 @@ use crate::{
 #[derive(Debug)]
 pub struct Guest {
     pub(crate) failures: u32,
+    /// What was proved of one account that wants more.
+    pub(crate) partial: Option<Partial>,
+}
+
+/// Proofs that were right and not enough: of this one name, until another one is tried.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub(crate) user: Vec<u8>,
+    pub(crate) proven: Proofs,
+    /// The proven key in words, for the log.
+    pub(crate) key: Option<String>,
+}
+
+impl Guest {
+    const fn new(failures: u32) -> Self {
+        Self {
+            failures,
+            partial: None,
+        }
+    }
+
+    /// What was proved under `user`.
+    pub(crate) fn proven(&self, user: &[u8]) -> Proofs {
+        self.partial
+            .as_ref()
+            .filter(|partial| partial.user == user)
+            .map_or(Proofs::NONE, |partial| partial.proven)
+    }
 }
 
 /// An account has logged in.
@@ -64,7 +92,7 @@ impl Session<Guest> {
             registered,
             lease,
             channel: Channel::default(),
-            state: Guest { failures: 0 },
+            state: Guest::new(0),
         };
         session.tell(&Event::Opened { peer });
         session
@@ -120,9 +148,7 @@ impl Session<LoggedIn> {
             registered,
             lease,
             channel,
-            state: Guest {
-                failures: state.failures,
-            },
+            state: Guest::new(state.failures),
         }
     }
 }

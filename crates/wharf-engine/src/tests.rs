@@ -23,7 +23,7 @@ use tokio::{
 };
 use wharf_accounts::{
     Account, AccountKind, AccountLimits, AccountName, Accounts, Credential, FileDirectory, Home,
-    RequireTls, Settings, StoredSecret,
+    RequireTls, Settings, SshAccess, StoredSecret,
 };
 use wharf_vfs::{
     Grants, Mount, MountTable, OpenMode, Rights, View, VirtualPath, Volume, view::ViewSettings,
@@ -82,6 +82,7 @@ fn account(name: &str) -> Account {
         password: StoredSecret::plain("secret"),
         require_tls: RequireTls::default(),
         certificates: Vec::new(),
+        ssh: SshAccess::default(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    Account, AccountKind, Accounts, Attempt, Channel, Credential, FileDirectory, Refusal,
+    Account, AccountKind, Accounts, Attempt, Channel, Credential, FileDirectory, Proofs, Refusal,
     RequireTls, Settings, StoredSecret,
     contract::{MD5_RIGHT, PEER, UNIX_NOW, account, log_in, log_in_at, name, start},
 };
@@ -94,6 +94,7 @@ async fn anon_01_any_password_opens_the_anonymous_account_under_both_names() {
         channel: &Channel::default(),
         now: start(),
         unix_now: UNIX_NOW,
+        proven: Proofs::NONE,
     };
     with.recall(&attempt).expect("no slow check");
 }

@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
-use crate::{Account, AccountName, BoxFuture, Directory, Recall, Result, StoredSecret};
+use crate::{Account, AccountName, BoxFuture, Directory, KeyHints, Recall, Result, StoredSecret};
 
 /// The names of the anonymous account (RFC 1635; `ftp` by long custom).
 pub const ANONYMOUS_NAMES: [&str; 2] = ["anonymous", "ftp"];
@@ -16,6 +16,7 @@ pub const ANONYMOUS_NAMES: [&str; 2] = ["anonymous", "ftp"];
 pub struct FileDirectory {
     accounts: HashMap<AccountName, Arc<Account>>,
     decoys: Vec<StoredSecret>,
+    key_hints: KeyHints,
 }
 
 impl FileDirectory {
@@ -49,6 +50,7 @@ impl FileDirectory {
                 .entry(account.name.clone())
                 .or_insert(account);
         }
+        directory.key_hints = KeyHints::of(directory.accounts.values().map(AsRef::as_ref));
         directory
     }
 }
@@ -74,6 +76,10 @@ impl Directory for FileDirectory {
 
     fn decoys(&self) -> Vec<StoredSecret> {
         self.decoys.clone()
+    }
+
+    fn key_hints(&self) -> KeyHints {
+        self.key_hints.clone()
     }
 }
 

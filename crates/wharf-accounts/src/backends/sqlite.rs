@@ -25,8 +25,9 @@ use crate::{Account, AccountName, Error, Result, StoredSecret, record::Record};
 /// "Whrf", in the file's header: this database is ours.
 const APPLICATION_ID: i32 = 0x5768_7266;
 /// Version of the schema that this program writes. 1: the first. 2: the record may hold
-/// `require_tls` and `certificates`, which an older program must not overlook.
-const SCHEMA_VERSION: i64 = 2;
+/// `require_tls` and `certificates`, 3: and the keys and rule of SSH, which an older program must not
+/// overlook.
+const SCHEMA_VERSION: i64 = 3;
 /// How long a writer waits for another one.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const SCHEMA: &str = "
@@ -233,7 +234,7 @@ impl Store {
                 });
             }
             (_, found) if found < SCHEMA_VERSION => {
-                // A record of version 1 is one of version 2 without the new fields.
+                // A record of an older version is one of this without the new fields.
                 transaction
                     .pragma_update(None, "user_version", SCHEMA_VERSION)
                     .map_err(during("write the header"))?;
@@ -300,6 +301,7 @@ fn read(name: &str, password: &str, record: &str) -> Option<Account> {
             password: StoredSecret::locked(),
             require_tls: crate::RequireTls::Both,
             certificates: Vec::new(),
+            ssh: crate::SshAccess::default(),
         }),
     )
 }

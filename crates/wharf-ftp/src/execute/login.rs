@@ -60,7 +60,10 @@ impl FtpSession {
         }
         Outcome::LoginRefused(match error {
             LoginError::Incorrect | LoginError::TlsRequired if is_clear => LoginRefusal::InClear,
-            LoginError::Incorrect | LoginError::TlsRequired => LoginRefusal::Incorrect,
+            // No account wants a further proof but over SSH.
+            LoginError::Incorrect | LoginError::TlsRequired | LoginError::FurtherProof { .. } => {
+                LoginRefusal::Incorrect
+            }
             LoginError::PasswordWanted => return Outcome::PasswordNeeded,
             LoginError::TooManySessions => LoginRefusal::TooManySessions,
             LoginError::LockedOut => LoginRefusal::LockedOut,

@@ -11,7 +11,7 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 use wharf_accounts::{
     Account, AccountKind, AccountLimits, AccountName, Accounts, Directory, FileDirectory, Home,
-    MountSpec, RequireTls, Settings as AccountSettings, StoredSecret, Tree,
+    MountSpec, RequireTls, Settings as AccountSettings, SshAccess, StoredSecret, Tree,
 };
 use wharf_engine::{
     Engine, FrontEnd as _, Listener, LockoutPolicy, Policy, Views,
@@ -334,6 +334,7 @@ fn account(name: &str, kind: AccountKind, mounts: &[(&str, &str)], grants: Grant
         },
         require_tls: RequireTls::default(),
         certificates: Vec::new(),
+        ssh: SshAccess::default(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Home, RequireTls, StoredSecret,
+    Account, AccountKind, AccountLimits, AccountName, Home, RequireTls, SshAccess, StoredSecret,
 };
 use wharf_vfs::{Grants, Rights};
 
@@ -112,6 +112,7 @@ fn account(
         password,
         require_tls: RequireTls::Inherit,
         certificates: Vec::new(),
+        ssh: SshAccess::default(),
     }
 }
 

@@ -12,8 +12,8 @@ use std::{
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, CertificateRule, Home, RequireTls, Store,
-    StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, CertificateRule, Home, RequireTls, SshAccess,
+    Store, StoredSecret, Tree,
 };
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
@@ -202,6 +202,7 @@ impl Action {
                     password: password.read()?,
                     require_tls: RequireTls::Inherit,
                     certificates: Vec::new(),
+                    ssh: SshAccess::default(),
                 };
                 properties.apply(&mut account);
                 store.add(&account).map_err(stored)?;
@@ -476,6 +477,7 @@ mod tests {
             password: StoredSecret::plain("secret"),
             require_tls: RequireTls::Inherit,
             certificates: Vec::new(),
+            ssh: SshAccess::default(),
         };
         let rule = format!("sha256:{}", "0a".repeat(32));
         let words = [

@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::Store;
-use crate::{Account, AccountName, BoxFuture, Directory, Error, Recall, Result, StoredSecret};
+use crate::{
+    Account, AccountName, BoxFuture, Directory, Error, KeyHints, Recall, Result, StoredSecret,
+};
 
 /// How long the copy is believed before the store is asked whether it changed.
 pub const RECHECK: Duration = Duration::from_secs(1);
@@ -23,6 +25,7 @@ pub struct SqliteDirectory {
 struct Copy {
     accounts: Arc<HashMap<AccountName, Arc<Account>>>,
     decoys: Vec<StoredSecret>,
+    key_hints: KeyHints,
     /// The store's version when the table was read.
     version: Option<(i64, u64)>,
     /// Until when nobody asks again; `None` before the first reading.
@@ -64,7 +67,9 @@ fn refresh(store: &Store, copy: &Mutex<Copy>, now: Instant) -> Result<()> {
             }
             accounts.insert(account.name.clone(), Arc::new(account));
         }
+        let key_hints = KeyHints::of(accounts.values().map(AsRef::as_ref));
         let mut copy = lock(copy);
+        copy.key_hints = key_hints;
         copy.accounts = Arc::new(accounts);
         copy.decoys = decoys;
         copy.version = Some(version);
@@ -109,5 +114,9 @@ impl Directory for SqliteDirectory {
 
     fn decoys(&self) -> Vec<StoredSecret> {
         self.lock().decoys.clone()
+    }
+
+    fn key_hints(&self) -> KeyHints {
+        self.lock().key_hints.clone()
     }
 }

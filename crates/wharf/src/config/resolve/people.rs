@@ -4,7 +4,7 @@ use std::{collections::HashSet, path::Path};
 
 use wharf_accounts::{
     Account, AccountKind, AccountLimits, AccountName, Home, Lock, MountSpec, RequireTls, Secret,
-    StoredSecret, Tree,
+    SshAccess, StoredSecret, Tree,
 };
 use wharf_vfs::{Grants, Rights, VirtualPath};
 
@@ -60,6 +60,7 @@ pub(super) fn users(
             password,
             require_tls: asked_for(entry.require_tls),
             certificates: entry.certificates.clone(),
+            ssh: SshAccess::default(),
         });
     }
     accounts
@@ -270,5 +271,6 @@ pub(super) fn anonymous(anonymous: &Anonymous, report: &mut Report) -> Option<Ac
         password: StoredSecret::any_text(anonymous.require_email),
         require_tls: asked_for(anonymous.require_tls),
         certificates: Vec::new(),
+        ssh: SshAccess::default(),
     })
 }
