@@ -3,7 +3,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
+import types
 
 import measure
 
@@ -326,6 +328,53 @@ def scenario(b):
                     b.lock.give()
                 table(b, f"Clients, {proto.upper()} {label} ({server})" +
                       (f", {sz >> 20} MiB" if big else ""), list(rows.values()), big)
+    b.clean(dst)
+
+
+ROUND_TRIP = 50  # ms
+
+
+def latency(b):
+    """Small files over a long line: what counts is how many round trips a client waits for."""
+    count = b.a.count or 100
+    d = b.small(count)
+    src = f"{b.ctx.home}/{d}"
+    dst = f"{b.ctx.work}/tmpfs/local"
+    updir = f"{b.ctx.home}/up"
+    os.makedirs(dst, exist_ok=True)
+    cl = [c() for c in ALL if "sftp" in c.protocols and (not b.a.clients or c.name in b.a.clients)]
+    cl = [c for c in cl if c.ok()]
+    for server in (b.a.servers or "openssh-internal").split(","):
+        with b.serving("sftp", [server]) as up:
+            if not up:
+                continue
+            port = up[0].port + 1000
+            relay = subprocess.Popen([sys.executable, f"{os.path.dirname(os.path.abspath(__file__))}/relay.py",
+                                      str(port), str(up[0].port), str(ROUND_TRIP / 2)],
+                                     stdout=subprocess.PIPE, text=True)
+            relay.stdout.readline()
+            far = types.SimpleNamespace(port=port, proto="sftp", name=up[0].name)
+            for what, label in (("getn", "download"), ("putn", "upload")):
+                rows = [{"server": c.name, "runs": []} for c in cl]
+                for k in range(b.a.rounds):
+                    for c, row in zip(cl, rows):
+                        if "err" in row:
+                            continue
+                        b.clean(dst)
+                        b.clean(updir)
+                        cmd = c.cmd(b, far, what, "", "", d, src, dst)
+                        r = run(cmd)
+                        where = dst if what == "getn" else updir
+                        bad = check(b, f"{where}/{cmd.get('result') or 'dir'}", False, 0, count, None)
+                        if r["rc"] or bad:
+                            row["err"] = f"rc {r['rc']} {bad or ''} {r['err'].strip()[-110:]}".replace("\n", " ")
+                            print(what, c.name, row["err"], flush=True)
+                        else:
+                            row["runs"].append({"secs": r["secs"], "bytes": 0, "ops": count,
+                                                "client": r["cpu"], "server": 0})
+                table(b, f"SFTP {label} of {count} x 4 KiB, {ROUND_TRIP} ms round trip ({server})", rows, False)
+            relay.kill()
+            relay.wait()
     b.clean(dst)
 
 
