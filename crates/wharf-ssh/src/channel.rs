@@ -2,15 +2,12 @@
 //!
 //! Two ways lead out. [`Outbox`] is the short one: inside the session's own task, straight into the
 //! outgoing packet, no queue and no hop. [`LateOutbox`] is for work that finished after its request
-//! was heard: through the session's bounded queue. Both count the same window, so that whoever
-//! produces octets stops when the peer has no room for them (RFC 4254 section 5.2).
+//! was heard: through the session's bounded queue, which stands still while the peer has no room
+//! (RFC 4254 section 5.2).
 //!
 //! This room must not know what the octets mean.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use russh::{
@@ -38,57 +35,75 @@ pub(crate) trait Outbox {
     fn send(&mut self, octets: Bytes) -> Result<(), Gone>;
 }
 
-/// What the peer still takes on one channel.
-///
-/// It is what was granted without what was handed over, set right whenever the peer grants more.
-/// Between the two it may be wrong by what lies in the session's queue, which is bounded.
-#[derive(Debug)]
-pub(crate) struct Window(AtomicUsize);
+/// What may be handed over at a time, octets, while the peer has room: it may exceed that room by so
+/// much, no more.
+const ROOM: usize = 256 * 1024;
 
-impl Window {
-    /// A window of `octets`.
-    pub(crate) fn new(octets: usize) -> Arc<Self> {
-        Arc::new(Self(AtomicUsize::new(octets)))
-    }
-
-    /// Octets that the peer takes.
-    pub(crate) fn room(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// The peer takes so much from now on.
-    pub(crate) fn set(&self, octets: usize) {
-        self.0.store(octets, Ordering::Relaxed);
-    }
-
-    /// So much was handed over.
-    fn take(&self, octets: usize) {
-        let _ = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |room| {
-                Some(room.saturating_sub(octets))
-            });
-    }
+/// Who waits for room on a channel.
+pub(crate) trait Waiting: Send + Sync {
+    /// What the peer had no room for is on its way. Called in the session's task, from amidst the
+    /// transport: only to be taken note of.
+    fn room(self: Arc<Self>);
 }
 
 /// The short way out: inside the session's task.
-pub(crate) struct InlineOutbox<'a> {
+pub(crate) struct InlineOutbox<'a, W: Waiting + 'static> {
     /// The session that called.
     pub(crate) session: &'a mut Session,
     /// The channel's number.
     pub(crate) id: ChannelId,
-    /// Its window.
-    pub(crate) window: &'a Window,
+    /// Who is told of room after there was none.
+    pub(crate) waiting: &'a Arc<W>,
 }
 
-impl Outbox for InlineOutbox<'_> {
+impl<W: Waiting + 'static> Outbox for InlineOutbox<'_, W> {
     fn room(&self) -> usize {
-        self.window.room()
+        if self.session.has_pending_data(self.id) {
+            0
+        } else {
+            ROOM
+        }
     }
 
     fn send(&mut self, octets: Bytes) -> Result<(), Gone> {
-        self.window.take(octets.len());
-        self.session.data(self.id, octets).map_err(|_| Gone)
+        let had_room = !self.session.has_pending_data(self.id);
+        self.session.data(self.id, octets).map_err(|_| Gone)?;
+        if had_room && self.session.has_pending_data(self.id) {
+            let mark = Bytes::from_owner(Mark(Arc::clone(self.waiting)));
+            self.session.data(self.id, mark).map_err(|_| Gone)?;
+        }
+        Ok(())
+    }
+}
+
+/// Nothing, sent behind what the peer has no room for: it is dropped when all of that is on its way.
+/// The transport has no other way to tell, least of all when new keys were what it waited for.
+struct Mark<W: Waiting>(Arc<W>);
+
+impl<W: Waiting> AsRef<[u8]> for Mark<W> {
+    fn as_ref(&self) -> &[u8] {
+        &[]
+    }
+}
+
+impl<W: Waiting> Drop for Mark<W> {
+    fn drop(&mut self) {
+        Arc::clone(&self.0).room();
+    }
+}
+
+/// Octets that are collected to be sent late.
+#[derive(Default)]
+pub(crate) struct Collected(pub(crate) Vec<Bytes>);
+
+impl Outbox for Collected {
+    fn room(&self) -> usize {
+        ROOM.saturating_sub(self.0.iter().map(Bytes::len).sum())
+    }
+
+    fn send(&mut self, octets: Bytes) -> Result<(), Gone> {
+        self.0.push(octets);
+        Ok(())
     }
 }
 
@@ -101,7 +116,6 @@ enum Late {
     Session {
         handle: Handle,
         id: ChannelId,
-        window: Arc<Window>,
         brake: Arc<Brake>,
     },
     #[cfg(test)]
@@ -110,18 +124,8 @@ enum Late {
 
 impl LateOutbox {
     /// The way out of channel `id`.
-    pub(crate) const fn new(
-        handle: Handle,
-        id: ChannelId,
-        window: Arc<Window>,
-        brake: Arc<Brake>,
-    ) -> Self {
-        Self(Late::Session {
-            handle,
-            id,
-            window,
-            brake,
-        })
+    pub(crate) const fn new(handle: Handle, id: ChannelId, brake: Arc<Brake>) -> Self {
+        Self(Late::Session { handle, id, brake })
     }
 
     /// One that collects what is sent, and where it is collected.
@@ -134,15 +138,6 @@ impl LateOutbox {
         )
     }
 
-    /// Octets that may be sent before the peer must give more window; see [`Outbox::room`].
-    pub(crate) fn room(&self) -> usize {
-        match &self.0 {
-            Late::Session { window, .. } => window.room(),
-            #[cfg(test)]
-            Late::Collected(..) => usize::MAX,
-        }
-    }
-
     /// Sends octets; waits while the session's queue is full.
     ///
     /// Never to be awaited inside the session's own task, which empties that queue.
@@ -151,12 +146,7 @@ impl LateOutbox {
     /// [`Gone`].
     pub(crate) async fn send(&self, octets: Bytes) -> Result<(), Gone> {
         match &self.0 {
-            Late::Session {
-                handle, id, window, ..
-            } => {
-                window.take(octets.len());
-                handle.data(*id, octets).await.map_err(|_| Gone)
-            }
+            Late::Session { handle, id, .. } => handle.data(*id, octets).await.map_err(|_| Gone),
             #[cfg(test)]
             Late::Collected(sent, _) => {
                 sent.lock().unwrap().extend_from_slice(&octets);
@@ -173,17 +163,27 @@ impl LateOutbox {
         /// `SSH_EXTENDED_DATA_STDERR` (RFC 4254 section 5.2).
         const STDERR: u32 = 1;
         match &self.0 {
-            Late::Session {
-                handle, id, window, ..
-            } => {
-                window.take(octets.len());
-                handle
-                    .extended_data(*id, STDERR, octets)
-                    .await
-                    .map_err(|_| Gone)
-            }
+            Late::Session { handle, id, .. } => handle
+                .extended_data(*id, STDERR, octets)
+                .await
+                .map_err(|_| Gone),
             #[cfg(test)]
             Late::Collected(..) => Ok(()),
+        }
+    }
+
+    /// The end of a program on the channel: its status, the end of its octets, and the channel's own
+    /// (SFT-10). Nothing can be sent afterwards.
+    pub(crate) async fn finish(&self, exit_status: u32) {
+        match &self.0 {
+            Late::Session { handle, id, .. } => {
+                // Once one is refused, the session is gone and so are the others.
+                let _ = handle.exit_status_request(*id, exit_status).await;
+                let _ = handle.eof(*id).await;
+                let _ = handle.close(*id).await;
+            }
+            #[cfg(test)]
+            Late::Collected(..) => {}
         }
     }
 

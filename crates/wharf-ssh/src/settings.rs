@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use wharf_accounts::CertificateRole;
+
 use crate::host_keys::HostKeys;
 
 /// Settings of one SSH service.
@@ -33,6 +35,9 @@ pub struct Settings {
     pub scp: bool,
     /// Whether the commands of SFT-70 are.
     pub exec_helpers: bool,
+    /// What a certificate of TLS would be good for: where it is a second proof, a password alone does
+    /// not do here either.
+    pub certificate_role: CertificateRole,
     /// What SFTP sessions are told.
     pub sftp: Arc<SftpSettings>,
 }
