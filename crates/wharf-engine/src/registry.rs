@@ -25,7 +25,10 @@ pub(crate) struct Busy(Arc<Record>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.transfers.fetch_sub(1, Ordering::Relaxed);
+        let left = self.0.transfers.fetch_sub(1, Ordering::Relaxed) - 1;
+        if left == 0 && self.0.ending() == Ending::AfterTransfer {
+            self.0.signal.notify_one();
+        }
     }
 }
 
@@ -98,6 +101,12 @@ impl Record {
     /// When a command last came.
     pub fn last_active(&self) -> Instant {
         self.since + std::time::Duration::from_secs(self.active.load(Ordering::Relaxed).into())
+    }
+
+    /// Whether a transfer runs now. Who was asked to end after it is told when it is over, as of the
+    /// request.
+    pub fn is_busy(&self) -> bool {
+        self.transfers.load(Ordering::Relaxed) > 0
     }
 
     /// Asks the session to end; a stronger request stands over a weaker one.
