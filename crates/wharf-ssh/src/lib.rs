@@ -8,6 +8,7 @@
 
 mod channel;
 mod clock;
+mod exec;
 pub mod host_keys;
 mod scp;
 mod settings;

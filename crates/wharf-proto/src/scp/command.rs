@@ -12,28 +12,36 @@ use crate::ftp::listing::glob;
 /// A command that can be served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// `scp -t`: files come.
-    Sink {
-        /// `-r`: directories may come.
-        recursive: bool,
-        /// `-p`: modes are kept as they come.
-        preserve: bool,
-        /// `-d`: the target must be a directory.
-        directory: bool,
-        /// Where they go, relative to home; empty is home.
-        target: Vec<u8>,
-    },
-    /// `scp -f`: files go.
-    Source {
-        /// `-r`: directories may go.
-        recursive: bool,
-        /// `-p`: times are told.
-        preserve: bool,
-        /// What goes; at least one.
-        paths: Vec<Operand>,
-    },
+    /// `scp -t`.
+    Sink(SinkCommand),
+    /// `scp -f`.
+    Source(SourceCommand),
     /// A probe.
     Helper(Helper),
+}
+
+/// `scp -t`: files come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SinkCommand {
+    /// `-r`: directories may come.
+    pub recursive: bool,
+    /// `-p`: modes are kept as they come.
+    pub preserve: bool,
+    /// `-d`: the target must be a directory.
+    pub directory: bool,
+    /// Where they go, relative to home; empty is home.
+    pub target: Vec<u8>,
+}
+
+/// `scp -f`: files go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceCommand {
+    /// `-r`: directories may go.
+    pub recursive: bool,
+    /// `-p`: times are told.
+    pub preserve: bool,
+    /// What goes; at least one.
+    pub paths: Vec<Operand>,
 }
 
 /// A probe that some clients run to learn about a server (SFT-70).
@@ -188,19 +196,19 @@ fn scp(words: impl Iterator<Item = Word>) -> Result<Command, Refusal> {
     match (to, from) {
         (true, false) => {
             let [target] = <[Word; 1]>::try_from(paths).map_err(|_| Refusal::Paths)?;
-            Ok(Command::Sink {
+            Ok(Command::Sink(SinkCommand {
                 recursive,
                 preserve,
                 directory,
                 target: from_home(&target),
-            })
+            }))
         }
         (false, true) if paths.is_empty() => Err(Refusal::Paths),
-        (false, true) => Ok(Command::Source {
+        (false, true) => Ok(Command::Source(SourceCommand {
             recursive,
             preserve,
             paths: paths.iter().map(operand).collect(),
-        }),
+        })),
         _ => Err(Refusal::Mode),
     }
 }
@@ -266,13 +274,12 @@ fn hash(hash: Hash, words: impl Iterator<Item = Word>) -> Result<Helper, Refusal
 
 fn disk_free(words: impl Iterator<Item = Word>) -> Result<Helper, Refusal> {
     let refused = || Refusal::Usage { command: "df" };
-    let mut path = None;
-    let mut kibibytes = false;
+    let (mut path, mut kibibytes, mut options) = (None, false, true);
     for word in words {
         match word.octets() {
-            b"-k" if path.is_none() => kibibytes = true,
-            b"--" if path.is_none() => {}
-            [b'-', ..] if path.is_none() => return Err(refused()),
+            b"--" if options => options = false,
+            b"-k" if options => kibibytes = true,
+            [b'-', _, ..] if options => return Err(refused()),
             _ if path.is_some() => return Err(refused()),
             _ => path = Some(from_home(&word)),
         }

@@ -15,7 +15,7 @@ pub mod quote;
 pub mod sink;
 pub mod source;
 
-pub use command::{Command, Hash, Helper, Operand, Refusal};
+pub use command::{Command, Hash, Helper, Operand, Refusal, SinkCommand, SourceCommand};
 pub use message::{Header, Message, MessageError, Times};
 pub use name::Wanted;
 pub use sink::Sink;

@@ -1,1 +1,7 @@
-//! The machines against each other.
+//! The commands, the messages, and the machines alone, against each other and against peers that mean
+//! no good.
+
+mod command;
+mod machines;
+mod message;
+mod trees;

@@ -1,0 +1,1 @@
+//! SCP over a channel.
