@@ -9,7 +9,9 @@
 pub mod attributes;
 pub mod directories;
 pub mod files;
+pub mod hard_links;
 pub mod links;
+pub mod pieces;
 pub mod read_only;
 pub mod renames;
 
@@ -45,9 +47,17 @@ macro_rules! volume_contract {
                 a_dangling_link_leads_nowhere, a_loop_of_links_leads_nowhere,
                 removing_a_link_keeps_its_target, renaming_a_link_moves_the_link,
                 a_listing_tells_link_and_target, a_new_file_does_not_follow_a_link,
-                a_link_replaces_nothing, a_file_is_no_link, a_link_reaches_the_top;
+                a_link_replaces_nothing, a_file_is_no_link, a_link_reaches_the_top,
+                a_links_text_is_stored_as_given, a_links_text_does_not_lead_out;
+            hard_links: a_second_name_is_the_same_file, a_file_outlives_its_first_name,
+                a_hard_link_replaces_nothing, only_a_regular_file_gets_a_second_name,
+                what_has_no_hard_links_says_so;
+            pieces: what_is_had_at_once_is_appended, what_grows_is_read_to_its_new_end,
+                what_is_written_at_once_is_there, a_range_is_copied, a_copy_into_itself_ends,
+                a_file_for_reading_takes_no_copy;
             attributes: modes_are_kept, times_are_kept, identity_follows_the_object,
-                unnamed_attributes_stay, attributes_of_nothing_are_not_found, space_is_told;
+                unnamed_attributes_stay,
+                a_link_has_its_own_times_and_no_mode, an_open_file_takes_attributes, attributes_of_nothing_are_not_found, space_is_told;
         }
     };
     (@rules $fresh:expr; $($module:ident: $($rule:ident),+;)+) => {

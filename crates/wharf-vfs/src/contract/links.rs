@@ -178,6 +178,66 @@ pub async fn a_new_file_does_not_follow_a_link(volume: &dyn Volume) {
     assert_eq!(names(volume, "/").await, ["l"]);
 }
 
+/// The text is kept octet by octet, and followed as long as it stays inside (SFT-31).
+pub async fn a_links_text_is_stored_as_given(volume: &dyn Volume) {
+    if !volume.capabilities().symlinks {
+        return;
+    }
+    make(volume, "/d").await;
+    put(volume, "/f", b"here").await;
+    for (name, text) in [
+        ("/d/a", "../f"),
+        ("/d/b", ".././/f"),
+        ("/d/c", "not/there/"),
+    ] {
+        must(
+            volume
+                .create_symlink_text(text.as_bytes(), &path(name))
+                .await,
+        );
+        assert_eq!(must(volume.read_link(&path(name)).await), text.as_bytes());
+    }
+    assert_eq!(fetch(volume, "/d/a").await, b"here");
+    assert_eq!(fetch(volume, "/d/b").await, b"here");
+    for taken in ["/f", "/d", "/d/a"] {
+        assert_eq!(
+            refused(volume.create_symlink_text(b"x", &path(taken)).await),
+            ErrorKind::Exists
+        );
+    }
+}
+
+/// Its text may say what it likes: nothing outside is found.
+pub async fn a_links_text_does_not_lead_out(volume: &dyn Volume) {
+    if !volume.capabilities().symlinks {
+        return;
+    }
+    make(volume, "/d").await;
+    for (name, text) in [
+        ("/up", ".."),
+        ("/d/up", "../.."),
+        ("/d/far", "../../../etc/passwd"),
+    ] {
+        must(
+            volume
+                .create_symlink_text(text.as_bytes(), &path(name))
+                .await,
+        );
+        assert_eq!(
+            refused(volume.metadata(&path(name), Links::Follow).await),
+            ErrorKind::NotFound
+        );
+        assert_eq!(
+            refused(
+                volume
+                    .open(&path(name), OpenMode::UpdateOrCreate { mode: 0o644 })
+                    .await
+            ),
+            ErrorKind::NotFound
+        );
+    }
+}
+
 /// Whatever has the name already.
 pub async fn a_link_replaces_nothing(volume: &dyn Volume) {
     if !volume.capabilities().symlinks {

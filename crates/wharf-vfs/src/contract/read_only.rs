@@ -1,7 +1,14 @@
 //! What a volume that cannot be written must do instead.
 
 use super::{fetch, must, names, path, refused};
-use crate::{AttributeChange, ErrorKind, Links, OpenMode, Replace, Timestamp, Volume};
+use crate::{AttributeChange, ErrorKind, Links, Metadata, OpenMode, Replace, Timestamp, Volume};
+
+const fn time() -> Option<Timestamp> {
+    Some(Timestamp {
+        seconds: 0,
+        nanoseconds: 0,
+    })
+}
 
 /// Every change is [`ErrorKind::ReadOnly`], whether its object exists or not, and nothing changes
 /// (CVE-2017-15906). The volume holds exactly the directory `/d` with the file `/d/f`.
@@ -26,7 +33,7 @@ pub async fn every_change_is_refused(volume: &dyn Volume) {
                 volume.rename(&path("/d/f"), &object, replace).await,
             ));
         }
-        let time = Some(Timestamp::default());
+        let time = time();
         for change in [
             AttributeChange {
                 mode: Some(0o777),
@@ -49,9 +56,14 @@ pub async fn every_change_is_refused(volume: &dyn Volume) {
                 ..AttributeChange::default()
             },
         ] {
-            kinds.push(refused(volume.set_attributes(&object, change).await));
+            for links in [Links::Follow, Links::NoFollow] {
+                kinds.push(refused(volume.set_attributes(&object, links, change).await));
+            }
         }
         kinds.push(refused(volume.create_symlink(&path("/d/f"), &object).await));
+        kinds.push(refused(volume.create_symlink_text(b"f", &object).await));
+        let hard_link = volume.create_hard_link(&path("/d/f"), &object).await;
+        kinds.push(refused(hard_link));
         assert!(
             kinds.iter().all(|kind| *kind == ErrorKind::ReadOnly),
             "{text}: {kinds:?}"
@@ -66,5 +78,32 @@ pub async fn every_change_is_refused(volume: &dyn Volume) {
     let file = must(volume.open(&path("/d/f"), OpenMode::Read).await);
     refused(file.write_at(b"x".to_vec(), 0).await);
     refused(file.set_size(0).await);
+    assert!(!matches!(file.try_write_at(b"x", 0), Some(Ok(()))));
+    refused(file.copy_range(&file, 0, before.size, 1).await);
+    for (mode, modified, owner) in [
+        (Some(0), None, None),
+        (None, time(), None),
+        (None, None, Some(1)),
+    ] {
+        let change = AttributeChange {
+            mode,
+            modified,
+            owner,
+            ..AttributeChange::default()
+        };
+        assert_eq!(
+            refused(file.set_attributes(change).await),
+            ErrorKind::ReadOnly
+        );
+    }
     assert_eq!(fetch(volume, "/d/f").await.len() as u64, before.size);
+    let after = must(volume.metadata(&path("/d/f"), Links::Follow).await);
+    // Reading may have told on itself.
+    assert_eq!(
+        Metadata {
+            accessed: before.accessed,
+            ..after
+        },
+        before
+    );
 }

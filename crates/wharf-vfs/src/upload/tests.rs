@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Grants, Mount, MountTable, Rights, ViewSettings,
+    Grants, Links, Mount, MountTable, Rights, ViewSettings,
     contract::{fetch, make, must, names, path, put, refused},
     volumes::MemoryVolume,
     writers::Writers,
@@ -436,5 +436,131 @@ fn temporaries_have_80_random_bits() {
     for place in 0..16 {
         let letters: std::collections::HashSet<_> = names.iter().map(|name| name[place]).collect();
         assert_eq!(letters.len(), 32, "letters at {place}");
+    }
+}
+
+/// What is asked for by its name must be there: visible at once, and the same open file goes on.
+#[tokio::test]
+async fn a_published_upload_is_visible_and_goes_on_in_place() {
+    let place = Place::new();
+    put(&place.volume, "/f", b"what stood there").await;
+    let view = place.view();
+    let mut upload = begin(&view, "/f", UploadMode::Replace).await;
+    write(&upload, b"first").await;
+    assert!(upload.is_staged());
+    must(upload.publish().await);
+    assert!(!upload.is_staged());
+    assert_eq!(fetch(&place.volume, "/f").await, b"first");
+    assert_eq!(names(&place.volume, "/").await, ["f"]);
+    must(upload.file().write_at(b"second".to_vec(), 5).await);
+    must(upload.publish().await);
+    assert_eq!(fetch(&place.volume, "/f").await, b"firstsecond");
+    let modified = Timestamp {
+        seconds: 5,
+        nanoseconds: 0,
+    };
+    must(upload.commit(Some(modified)).await);
+    let found = must(place.volume.metadata(&path("/f"), Links::Follow).await);
+    assert_eq!((found.modified, found.mode), (modified, 0o640));
+}
+
+/// What ends it settles the open file, whatever its name is by then, and takes nothing away.
+#[tokio::test]
+async fn a_published_upload_is_not_undone_by_its_end() {
+    let place = Place::new();
+    let view = place.view();
+    let modified = Timestamp {
+        seconds: 5,
+        nanoseconds: 0,
+    };
+    let mut upload = begin(&view, "/f.part", UploadMode::Replace).await;
+    write(&upload, b"content").await;
+    must(upload.publish().await);
+    must(view.rename(&path("/f.part"), &path("/f")).await);
+    put(&place.volume, "/f.part", b"another").await;
+    must(upload.commit(Some(modified)).await);
+    let found = must(place.volume.metadata(&path("/f"), Links::Follow).await);
+    assert_eq!(found.modified, modified);
+    assert_eq!(fetch(&place.volume, "/f.part").await, b"another");
+    for ends_by_abort in [true, false] {
+        let mut upload = begin(&view, "/g", UploadMode::Replace).await;
+        must(upload.publish().await);
+        if ends_by_abort {
+            assert_eq!(must(upload.abort(0).await), AbortedUpload::KeptPartial);
+        } else {
+            drop(upload);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(names(&place.volume, "/").await, ["f", "f.part", "g"]);
+    }
+}
+
+#[tokio::test]
+async fn a_published_upload_lets_others_write_in_place_but_no_upload() {
+    let place = Place::new();
+    let view = place.view();
+    let asked = crate::InPlace {
+        write: true,
+        ..crate::InPlace::default()
+    };
+    let mut upload = begin(&view, "/f", UploadMode::Replace).await;
+    write(&upload, b"abc").await;
+    assert_eq!(
+        refused(view.open_in_place(&path("/f"), asked).await),
+        ErrorKind::Busy
+    );
+    must(upload.publish().await);
+    let beside = must(view.open_in_place(&path("/f"), asked).await);
+    must(beside.file.write_at(b"X".to_vec(), 1).await);
+    let busy = view
+        .begin_upload(&path("/f"), UploadMode::Replace, UMASK)
+        .await;
+    assert_eq!(refused(busy), ErrorKind::Busy);
+    must(upload.commit(None).await);
+    let busy = view
+        .begin_upload(&path("/f"), UploadMode::Replace, UMASK)
+        .await;
+    assert_eq!(refused(busy), ErrorKind::Busy);
+    drop(beside);
+    assert_eq!(fetch(&place.volume, "/f").await, b"aXc");
+    must(
+        begin(&view, "/f", UploadMode::Replace)
+            .await
+            .commit(None)
+            .await,
+    );
+}
+
+/// What cannot be made visible stays staged, and is still discarded by the end.
+#[tokio::test]
+async fn an_upload_that_cannot_be_published_stays_staged() {
+    let place = Place::new();
+    let view = place.view();
+    let mut upload = begin(&view, "/f", UploadMode::Replace).await;
+    write(&upload, b"content").await;
+    make(&place.volume, "/f").await;
+    assert_eq!(refused(upload.publish().await), ErrorKind::IsADirectory);
+    assert!(upload.is_staged());
+    assert_eq!(refused(upload.commit(None).await), ErrorKind::IsADirectory);
+    assert_eq!(names(&place.volume, "/").await, ["f"]);
+}
+
+#[tokio::test]
+async fn an_upload_takes_the_permission_bits_that_it_was_begun_with() {
+    let place = Place::new();
+    for (mode, at) in [
+        (UploadMode::Replace, "/a"),
+        (UploadMode::Append, "/b"),
+        (
+            UploadMode::Unique {
+                hint: Some(b"c".to_vec()),
+            },
+            "/",
+        ),
+    ] {
+        let upload = must(place.view().begin_upload_as(&path(at), mode, 0o751).await);
+        let path = must(upload.commit_named(None).await);
+        let found = must(place.volume.metadata(&path, Links::Follow).await);
+        assert_eq!(found.mode, 0o751, "{path}");
     }
 }

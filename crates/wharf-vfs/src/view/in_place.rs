@@ -33,13 +33,13 @@ pub struct InPlace {
 }
 
 impl InPlace {
-    /// Whether the file is written through the handle.
-    const fn writes(self) -> bool {
+    /// Whether the file may be changed through the handle.
+    pub const fn writes(self) -> bool {
         self.write || self.append || self.truncate
     }
 
     /// What is needed to change a file that exists.
-    const fn change(self) -> Option<Right> {
+    pub(super) const fn change(self) -> Option<Right> {
         if self.truncate {
             Some(Right::Overwrite)
         } else if self.append {

@@ -1,10 +1,14 @@
 //! The gate: every operation against every right.
 
+mod in_place;
+mod links;
+mod renames;
+
 use std::future::Future;
 
 use super::*;
 use crate::{
-    EntryBatch, Mount, Volume,
+    AttributeChange, EntryBatch, Mount, Volume,
     contract::{content_of, fetch, make, must, path, put, refused},
     layers::ReadOnly,
     volumes::{LocalVolume, MemoryVolume},
@@ -161,6 +165,58 @@ const USES: &[Use] = &[
         needs: &[Right::Symlink, Right::List],
     },
     Use {
+        name: "rename_new",
+        needs: &[Right::Rename],
+    },
+    Use {
+        name: "set modified of a link",
+        needs: &[Right::Times],
+    },
+    Use {
+        name: "create_symlink_text",
+        needs: &[Right::Symlink, Right::List],
+    },
+    Use {
+        name: "create_hard_link",
+        needs: &[Right::Link],
+    },
+    Use {
+        name: "upload a new file with its own mode",
+        needs: &[Right::Create],
+    },
+    Use {
+        name: "open in place to read",
+        needs: &[Right::Read],
+    },
+    Use {
+        name: "open in place to write",
+        needs: &[Right::Write],
+    },
+    Use {
+        name: "open in place to write or make",
+        needs: &[Right::Write],
+    },
+    Use {
+        name: "open in place to append",
+        needs: &[Right::Append],
+    },
+    Use {
+        name: "open in place to cut",
+        needs: &[Right::Overwrite],
+    },
+    Use {
+        name: "make in place",
+        needs: &[Right::Create],
+    },
+    Use {
+        name: "make in place, nothing else",
+        needs: &[Right::Create],
+    },
+    Use {
+        name: "make in place to read",
+        needs: &[Right::Create, Right::Read],
+    },
+    Use {
         name: "space",
         needs: &[Right::Space],
     },
@@ -209,6 +265,7 @@ async fn run(view: &View, name: &str) -> Result<()> {
         "chmod" => {
             view.set_attributes(
                 &file,
+                Links::Follow,
                 AttributeChange {
                     mode: Some(0o600),
                     ..none
@@ -219,6 +276,7 @@ async fn run(view: &View, name: &str) -> Result<()> {
         "set modified" => {
             view.set_attributes(
                 &file,
+                Links::Follow,
                 AttributeChange {
                     modified: time,
                     ..none
@@ -229,6 +287,7 @@ async fn run(view: &View, name: &str) -> Result<()> {
         "set accessed" => {
             view.set_attributes(
                 &file,
+                Links::Follow,
                 AttributeChange {
                     accessed: time,
                     ..none
@@ -239,6 +298,7 @@ async fn run(view: &View, name: &str) -> Result<()> {
         "chown" => {
             view.set_attributes(
                 &file,
+                Links::Follow,
                 AttributeChange {
                     owner: Some(1),
                     ..none
@@ -249,6 +309,7 @@ async fn run(view: &View, name: &str) -> Result<()> {
         "chgrp" => {
             view.set_attributes(
                 &file,
+                Links::Follow,
                 AttributeChange {
                     group: Some(1),
                     ..none
@@ -259,6 +320,7 @@ async fn run(view: &View, name: &str) -> Result<()> {
         "chmod and set modified" => {
             view.set_attributes(
                 &file,
+                Links::Follow,
                 AttributeChange {
                     mode: Some(0o600),
                     modified: time,
@@ -268,6 +330,42 @@ async fn run(view: &View, name: &str) -> Result<()> {
             .await
         }
         "create_symlink" => view.create_symlink(&file, &new).await,
+        "rename_new" => view.rename_new(&file, &new).await,
+        "set modified of a link" => {
+            let change = AttributeChange {
+                modified: time,
+                ..none
+            };
+            view.set_attributes(&path("/d/link"), Links::NoFollow, change)
+                .await
+        }
+        "create_symlink_text" => view.create_symlink_text(b"file", &new).await,
+        "create_hard_link" => view.create_hard_link(&file, &new).await,
+        "upload a new file with its own mode" => {
+            let upload = view.begin_upload_as(&new, UploadMode::Replace, 0o600);
+            upload.await?.commit(None).await
+        }
+        "open in place to read" => in_place::open(view, "/d/file", in_place::READ).await,
+        "open in place to write" => in_place::open(view, "/d/file", in_place::WRITE).await,
+        "open in place to write or make" => in_place::open(view, "/d/file", in_place::MAKE).await,
+        "open in place to append" => in_place::open(view, "/d/file", in_place::APPEND).await,
+        "open in place to cut" => in_place::open(view, "/d/file", in_place::CUT).await,
+        "make in place" => in_place::open(view, "/d/new", in_place::MAKE).await,
+        "make in place, nothing else" => {
+            let asked = InPlace {
+                exclusive: true,
+                ..in_place::MAKE
+            };
+            in_place::open(view, "/d/new", asked).await
+        }
+        "make in place to read" => {
+            let asked = InPlace {
+                read: true,
+                create: Some(0o600),
+                ..InPlace::default()
+            };
+            in_place::open(view, "/d/new", asked).await
+        }
         "space" => view.space(&path("/d")).await.map(drop),
         "metadata" => view.metadata(&file, Links::Follow).await.map(drop),
         "enter" => view.enter(&path("/d")).await,
@@ -325,7 +423,7 @@ async fn every_method_is_refused_without_each_right_that_it_needs() {
             let mut rights = ALL.without(*missing);
             if matches!(
                 one.name,
-                "metadata" | "enter" | "read_link" | "create_symlink"
+                "metadata" | "enter" | "read_link" | "create_symlink" | "create_symlink_text"
             ) && *missing == Right::List
             {
                 rights = rights.without(Right::Read);
@@ -413,14 +511,27 @@ async fn what_may_not_be_seen_does_not_exist() {
             refused(view.remove_directory(&object).await),
             refused(view.rename(&object, &path("/x")).await),
             refused(view.rename(&path("/d/file"), &object).await),
-            refused(view.set_attributes(&object, change).await),
+            refused(view.set_attributes(&object, Links::Follow, change).await),
             refused(
-                view.set_attributes(&object, AttributeChange::default())
+                view.set_attributes(&object, Links::Follow, AttributeChange::default())
                     .await,
             ),
             refused(view.read_link(&object).await),
             refused(view.create_symlink(&object, &path("/x")).await),
             refused(view.create_symlink(&path("/d"), &object).await),
+            refused(view.create_symlink_text(b"x", &object).await),
+            refused(
+                view.create_symlink_text(object.relative(), &path("/x"))
+                    .await,
+            ),
+            refused(view.create_hard_link(&object, &path("/x")).await),
+            refused(view.create_hard_link(&path("/d/file"), &object).await),
+            refused(view.rename_new(&object, &path("/x")).await),
+            refused(view.rename_new(&path("/d/file"), &object).await),
+            refused(view.open_in_place(&object, in_place::READ).await),
+            refused(view.open_in_place(&object, in_place::MAKE).await),
+            refused(view.open_in_place(&object, in_place::CUT).await),
+            refused(view.authorize_change(&object, change)),
             refused(view.begin_upload(&object, UploadMode::Replace, 0).await),
             refused(view.begin_upload(&object, UploadMode::Append, 0).await),
             refused(view.space(&object).await),
@@ -503,6 +614,22 @@ async fn temporaries_are_hidden_and_out_of_reach() {
     let view = view_of(&volume, &[("/", ALL)]);
     assert_eq!(list(&view, "/").await, ["f"]);
     for text in ["/.wharf-abc.part", "/.WHARF-x", "/.wharf-new"] {
+        let hidden = [
+            refused(view.create_hard_link(&path(text), &path("/x")).await),
+            refused(view.create_hard_link(&path("/f"), &path(text)).await),
+            refused(view.create_symlink_text(b"f", &path(text)).await),
+            refused(
+                view.create_symlink_text(&text.as_bytes()[1..], &path("/x"))
+                    .await,
+            ),
+            refused(view.rename_new(&path(text), &path("/x")).await),
+            refused(view.rename_new(&path("/f"), &path(text)).await),
+            refused(view.open_in_place(&path(text), in_place::READ).await),
+            refused(view.open_in_place(&path(text), in_place::WRITE).await),
+            refused(view.open_in_place(&path(text), in_place::MAKE).await),
+            refused(view.open_in_place(&path(text), in_place::CUT).await),
+        ];
+        assert_eq!(hidden, [ErrorKind::NotFound; 10], "{text}");
         assert_eq!(
             refused(view.metadata(&path(text), Links::Follow).await),
             ErrorKind::NotFound
@@ -554,6 +681,13 @@ async fn names_that_may_not_be_made_are_refused_everywhere() {
             refused(view.create_symlink(&path("/f"), &bad).await),
             ErrorKind::InvalidName
         );
+        let made = [
+            refused(view.create_symlink_text(b"f", &bad).await),
+            refused(view.create_hard_link(&path("/f"), &bad).await),
+            refused(view.rename_new(&path("/f"), &bad).await),
+            refused(view.open_in_place(&bad, in_place::MAKE).await),
+        ];
+        assert_eq!(made, [ErrorKind::InvalidName; 4]);
         assert_eq!(
             refused(view.begin_upload(&bad, UploadMode::Replace, 0).await),
             ErrorKind::InvalidName
@@ -855,7 +989,7 @@ async fn a_small_file_crosses_volumes_with_its_mode_and_time() {
         modified,
         ..AttributeChange::default()
     };
-    must(one.set_attributes(&path("/f"), change).await);
+    must(one.set_attributes(&path("/f"), Links::Follow, change).await);
     must(view.rename(&path("/f"), &path("/other/g")).await);
     assert_eq!(fetch(&other, "/g").await, b"0123456789");
     let found = must(other.metadata(&path("/g"), Links::Follow).await);
@@ -980,6 +1114,8 @@ fn a_view_can_be_shared_by_tasks() {
     assert_send(&view.read_directory(&root));
     assert_send(&view.begin_upload(&root, UploadMode::Replace, 0));
     assert_send(&view.rename(&root, &root));
+    assert_send(&view.open_in_place(&root, in_place::MAKE));
+    assert_send(&view.create_symlink_text(b"x", &root));
 }
 
 #[test]

@@ -50,6 +50,15 @@ pub(super) struct Promptness {
     no_writes: AtomicBool,
 }
 
+#[cfg(test)]
+impl Promptness {
+    /// As on a kernel that cannot be told not to wait, or on any other.
+    pub(super) fn set(&self, cannot: bool) {
+        self.no_reads.store(cannot, Relaxed);
+        self.no_writes.store(cannot, Relaxed);
+    }
+}
+
 /// A regular file on the host.
 pub(super) struct LocalFile {
     file: Arc<OwnedFd>,
@@ -112,7 +121,7 @@ impl LocalFile {
     /// Writes all of `data` without waiting; `None` if it would have to wait.
     fn write_promptly(&self, data: &[u8], offset: u64) -> Option<Result<(), Errno>> {
         let promptness = &self.store.promptness;
-        if self.in_memory {
+        if self.in_memory || is_beyond(offset, data.len()) {
             return Some(write_all(&self.file, data, offset));
         }
         if !promptness.no_writes.load(Relaxed) {
@@ -161,6 +170,9 @@ impl File for LocalFile {
             buffer.capacity() <= SMALL,
             move |file, _| {
                 buffer.clear();
+                if is_beyond(offset, buffer.capacity()) || buffer.capacity() == 0 {
+                    return Ok(buffer);
+                }
                 io::retry_on_intr(|| io::pread(file, spare_capacity(&mut buffer), offset))?;
                 Ok(buffer)
             },
@@ -186,6 +198,9 @@ impl File for LocalFile {
         }
         let begin = buffer.len();
         let limit = limit.min(PROMPT);
+        if is_beyond(offset, limit) {
+            return Some(Ok(0));
+        }
         // Only as much room is laid out as the file can fill; if it has grown, the rest follows.
         let left = self.size.load(Relaxed).saturating_sub(offset);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
@@ -230,6 +245,9 @@ impl File for LocalFile {
 
     fn set_size(&self, size: u64) -> Answer<'_, ()> {
         self.act(Operation::Write, true, move |file, _| {
+            if is_beyond(size, 0) {
+                return Err(Errno::FBIG);
+            }
             io::retry_on_intr(|| fs::ftruncate(file, size))
         })
     }
@@ -305,7 +323,15 @@ impl File for LocalFile {
     }
 }
 
+/// Whether the host has no such offsets: nothing stands there, and nothing can.
+fn is_beyond(offset: u64, length: usize) -> bool {
+    i64::try_from(offset.saturating_add(length as u64)).is_err()
+}
+
 fn write_all(file: &OwnedFd, mut rest: &[u8], mut offset: u64) -> Result<(), Errno> {
+    if is_beyond(offset, rest.len()) {
+        return Err(Errno::FBIG);
+    }
     while !rest.is_empty() {
         let written = io::retry_on_intr(|| io::pwrite(file, rest, offset))?;
         if written == 0 {
@@ -320,7 +346,10 @@ fn write_all(file: &OwnedFd, mut rest: &[u8], mut offset: u64) -> Result<(), Err
 /// How much of `length` there is to copy. `OPNOTSUPP` for ranges of one file that overlap.
 fn copyable(source: &Statx, target: &Statx, from: u64, to: u64, length: u64) -> Result<u64, Errno> {
     let length = length.min(source.stx_size.saturating_sub(from));
-    let end = to.checked_add(length).ok_or(Errno::FBIG)?;
+    let end = to.saturating_add(length);
+    if length > 0 && is_beyond(end, 0) {
+        return Err(Errno::FBIG);
+    }
     if same(source, target) && from < end && to < from + length {
         return Err(Errno::OPNOTSUPP);
     }

@@ -79,7 +79,7 @@ fn link_object(object: &OwnedFd, target: &Parent<'_>, new: &[u8]) -> Outcome<()>
 }
 
 /// Links by name and takes it back if the name did not lead to the object that was looked at.
-fn link_name(
+pub(super) fn link_name(
     source: &Parent<'_>,
     old: &[u8],
     found: &Statx,

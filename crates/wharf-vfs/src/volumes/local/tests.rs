@@ -121,7 +121,7 @@ async fn is_nowhere(volume: &LocalVolume, text: &str) {
         ..AttributeChange::default()
     };
     assert_eq!(
-        refused(volume.set_attributes(&object, change).await),
+        refused(volume.set_attributes(&object, Links::Follow, change).await),
         ErrorKind::NotFound,
         "{text}"
     );
@@ -271,6 +271,7 @@ async fn a_directory_swapped_for_a_link_never_lets_anyone_out() {
             let _ = volume
                 .set_attributes(
                     &path("/real/f"),
+                    Links::Follow,
                     AttributeChange {
                         mode: Some(0o600),
                         ..AttributeChange::default()
@@ -456,4 +457,153 @@ async fn a_kept_parent_ends_with_its_name() {
             .size,
         2
     );
+}
+
+/// A link out of the volume, or in place of a directory, gives no file of the host a second name.
+#[tokio::test]
+async fn a_hard_link_reaches_nothing_outside() {
+    let host = fresh();
+    let (top, outside) = (host.path().join("top"), host.path().join("outside"));
+    std::fs::create_dir_all(&top).unwrap();
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("secret"), "secret").unwrap();
+    std::fs::write(top.join("f"), "mine").unwrap();
+    symlink("../outside/secret", top.join("file")).unwrap();
+    symlink("../outside", top.join("directory")).unwrap();
+    for volume in both(&top) {
+        for (from, to, expected) in [
+            ("/file", "/x", ErrorKind::Denied),
+            ("/directory", "/x", ErrorKind::Denied),
+            ("/directory/secret", "/x", ErrorKind::NotFound),
+            ("/f", "/directory/x", ErrorKind::NotFound),
+        ] {
+            assert_eq!(
+                refused(volume.create_hard_link(&path(from), &path(to)).await),
+                expected,
+                "{from} {to}"
+            );
+        }
+        assert_eq!(names(&volume, "/").await, ["directory", "f", "file"]);
+    }
+    assert_eq!(std::fs::read_dir(outside).unwrap().count(), 1);
+}
+
+/// PATH-04: neither is anything that is no regular file.
+#[tokio::test]
+async fn a_fifo_gets_no_second_name() {
+    let host = fresh();
+    fs::mknodat(
+        CWD,
+        host.path().join("fifo"),
+        fs::FileType::Fifo,
+        Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    for volume in both(host.path()) {
+        assert_eq!(
+            refused(volume.create_hard_link(&path("/fifo"), &path("/x")).await),
+            ErrorKind::Denied
+        );
+    }
+}
+
+/// CVE-2012-6095's lesson: a name that is swapped all the time never gets a link its second name.
+#[tokio::test]
+async fn a_name_that_is_swapped_for_a_link_gets_no_hard_link() {
+    let host = fresh();
+    let top = host.path().to_path_buf();
+    symlink("../secret", top.join("link")).unwrap();
+    std::fs::write(top.join("f"), "mine").unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let swapper = {
+        let (stop, top) = (Arc::clone(&stop), top.clone());
+        std::thread::spawn(move || {
+            while !stop.load(Relaxed) {
+                let (one, other) = (top.join("link"), top.join("f"));
+                fs::renameat_with(CWD, one, CWD, other, fs::RenameFlags::EXCHANGE).unwrap();
+            }
+        })
+    };
+    for volume in both(&top) {
+        for _ in 0..500 {
+            if volume
+                .create_hard_link(&path("/f"), &path("/second"))
+                .await
+                .is_ok()
+            {
+                let made = must(volume.metadata(&path("/second"), Links::NoFollow).await);
+                assert_eq!(made.kind, FileKind::File);
+                must(volume.remove_file(&path("/second")).await);
+            }
+        }
+    }
+    stop.store(true, Relaxed);
+    swapper.join().unwrap();
+}
+
+/// Where there is no `/proc` the name is checked again when the link is made.
+#[test]
+fn a_link_by_name_is_taken_back_if_the_name_was_swapped() {
+    let host = fresh();
+    std::fs::write(host.path().join("looked-at"), "").unwrap();
+    std::fs::write(host.path().join("there-now"), "").unwrap();
+    let directory = fs::open(host.path(), OFlags::PATH, Mode::empty()).unwrap();
+    let found = root::look_at(&directory, "looked-at").unwrap();
+    let parent = || root::Parent::Below(directory.try_clone().unwrap());
+    let link = |old: &[u8]| links::link_name(&parent(), old, &found, &parent(), b"second");
+    assert_eq!(link(b"there-now"), Err(Errno::BUSY));
+    assert!(!host.path().join("second").exists());
+    assert_eq!(link(b"looked-at"), Ok(()));
+    assert!(host.path().join("second").exists());
+}
+
+/// With and without a kernel that can be told not to wait; nothing is allocated where there is room.
+#[tokio::test]
+async fn a_quick_disk_is_read_and_written_at_once() {
+    let host = fresh();
+    let volume = LocalVolume::open(host.path()).unwrap();
+    let file = put(&volume, "/f", b"0123456789").await;
+    for no_nowait in [false, true] {
+        volume.store.promptness.set(no_nowait);
+        let mut buffer = Vec::with_capacity(32 * 1024);
+        let (room, place) = (buffer.capacity(), buffer.as_ptr());
+        buffer.extend_from_slice(b"head");
+        assert_eq!(must(file.try_read_at(&mut buffer, 32_000, 2).unwrap()), 8);
+        assert_eq!(buffer, b"head23456789");
+        assert_eq!((buffer.capacity(), buffer.as_ptr()), (room, place));
+        if let Some(written) = file.try_write_at(b"ab", 0) {
+            must(written);
+            assert_eq!(fetch(&volume, "/f").await, b"ab23456789");
+        } else {
+            assert!(!no_nowait);
+        }
+        must(file.write_at(b"01".to_vec(), 0).await);
+    }
+}
+
+/// What may stall is handed over, untouched.
+#[tokio::test]
+async fn a_slow_disk_is_neither_read_nor_written_at_once() {
+    let host = fresh();
+    let file = put(&slow(host.path()), "/f", b"0123456789").await;
+    let mut buffer = b"head".to_vec();
+    assert!(file.try_read_at(&mut buffer, 100, 0).is_none());
+    assert_eq!(buffer, b"head");
+    assert!(file.try_write_at(b"x", 0).is_none());
+}
+
+/// Copies of any size go piece by piece; the kernel's way and the way through memory agree.
+#[tokio::test]
+async fn a_range_is_copied_between_a_disk_and_memory() {
+    let host = fresh();
+    let disk = LocalVolume::open(host.path()).unwrap();
+    let memory = crate::volumes::MemoryVolume::new(1 << 20);
+    let content: Vec<u8> = (0..600_000_u32).map(|n| n.to_le_bytes()[1]).collect();
+    let one = put(&disk, "/f", &content).await;
+    let other = put(&memory, "/f", b"").await;
+    assert_eq!(must(other.copy_range(&one, 0, 0, u64::MAX).await), 600_000);
+    let back = put(&disk, "/g", b"").await;
+    assert_eq!(must(back.copy_range(&other, 0, 3, 500_000).await), 500_000);
+    assert!(fetch(&disk, "/g").await[3..] == content[..500_000]);
 }

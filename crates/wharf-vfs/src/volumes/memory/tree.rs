@@ -412,7 +412,7 @@ impl Tree {
 
     pub(super) fn set_size(&mut self, id: NodeId, size: u64) -> Outcome<()> {
         let old = self.content(id)?.len() as u64;
-        let used = self.used - old + size;
+        let used = (self.used - old).saturating_add(size);
         if size > old && used > self.capacity {
             return Err(ErrorKind::NoSpace);
         }
@@ -433,6 +433,9 @@ impl Tree {
                 return Err(ErrorKind::Broken);
             };
             *left = rest;
+        }
+        if bytes.is_empty() {
+            return Ok(());
         }
         let end = offset
             .checked_add(bytes.len() as u64)
