@@ -513,11 +513,7 @@ impl Volume for Gated {
     ) -> Answer<'a, ()> {
         self.inner.create_symlink(target, path)
     }
-    fn create_symlink_text<'a>(
-        &'a self,
-        text: &'a [u8],
-        path: &'a VirtualPath,
-    ) -> Answer<'a, ()> {
+    fn create_symlink_text<'a>(&'a self, text: &'a [u8], path: &'a VirtualPath) -> Answer<'a, ()> {
         self.inner.create_symlink_text(text, path)
     }
     fn create_hard_link<'a>(
