@@ -1,4 +1,4 @@
-//! Opening a TCP connection to whichever of a host's addresses answers first (RFC 8305).
+//! Opening a TCP connection, of any protocol, to whichever of a host's addresses answers first (RFC 8305).
 //!
 //! Addresses are tried a short time after each other, families in turn, so that a broken IPv6 path
 //! costs a quarter of a second and not a timeout.
@@ -24,7 +24,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// Addresses that are tried at the most.
 const MOST_ADDRESSES: usize = 16;
 
-pub(super) async fn connect(site: &Site, options: &Options) -> Result<TcpStream> {
+pub(crate) async fn connect(site: &Site, options: &Options) -> Result<TcpStream> {
     let addresses = resolve(site, options).await?;
     race(addresses, options.connect_timeout)
         .await
@@ -108,7 +108,7 @@ async fn race(
 }
 
 /// Opens a data connection from the control connection's own address (DAT-17).
-pub(super) async fn connect_data(
+pub(crate) async fn connect_data(
     own: IpAddr,
     target: SocketAddr,
     limit: Duration,
@@ -129,7 +129,7 @@ pub(super) async fn connect_data(
 }
 
 /// Turns a socket error into ours.
-pub(super) fn broken(step: crate::Step, error: &io::Error) -> Error {
+pub(crate) fn broken(step: crate::Step, error: &io::Error) -> Error {
     Error::new(
         step,
         crate::Kind::Protocol,

@@ -40,6 +40,15 @@ pub(crate) fn name_not_found(site: &Site, error: &io::Error) -> Error {
     )
 }
 
+/// Where such a server usually listens.
+const fn usual_ports(site: &Site) -> &'static str {
+    if site.scheme.is_ssh() {
+        "22, 2022, 2222"
+    } else {
+        "21, 2121"
+    }
+}
+
 /// The host has no address of the family asked for.
 pub(crate) fn no_address(site: &Site) -> Error {
     Error::new(
@@ -72,7 +81,7 @@ pub(crate) fn not_connected(
         return Error::new(Step::Connect, Kind::Refused, message).because(
             "D05",
             [
-                format!("the host is up but nothing listens on port {}: is the port right (21, 2121)?", site.port),
+                format!("the host is up but nothing listens on port {}: is the port right ({})?", site.port, usual_ports(site)),
                 "for the server's admin: start the service; make sure it does not listen on 127.0.0.1 only".to_owned(),
             ],
         );
@@ -84,7 +93,7 @@ pub(crate) fn not_connected(
                 [
                     format!("nothing answered for {seconds} s: the host is down, or a firewall drops the packets"),
                     "try from another network; if that works, this network blocks the port".to_owned(),
-                    "for the server's or firewall's admin: let in TCP port 21 (or the port used here)".to_owned(),
+                    format!("for the server's or firewall's admin: let in TCP port {}", site.port),
                 ],
             )
             .retryable();

@@ -19,7 +19,9 @@ pub enum Step {
     Greeting,
     /// TLS: the handshake, the server's certificate, protection of data.
     Tls,
-    /// USER and PASS.
+    /// SSH: the key exchange and the server's host key.
+    Ssh,
+    /// USER and PASS, or SSH's authentication.
     Login,
     /// A command on the control connection.
     Command,
@@ -44,6 +46,7 @@ impl Step {
             Self::Connect => "connect",
             Self::Greeting => "greeting",
             Self::Tls => "tls",
+            Self::Ssh => "ssh",
             Self::Login => "login",
             Self::Command => "command",
             Self::Data => "data",
@@ -67,7 +70,7 @@ pub enum Kind {
     Refused,
     /// No answer in time: filtered, down, or too slow.
     TimedOut,
-    /// The peer does not speak FTP as it should, or ended the session.
+    /// The peer does not speak its protocol as it should, or ended the session.
     Protocol,
     /// The server takes no more connections now.
     Busy,
@@ -75,6 +78,8 @@ pub enum Kind {
     Tls,
     /// The server's certificate is not accepted, or it does not accept ours.
     Certificate,
+    /// The server's host key is not accepted.
+    HostKey,
     /// The login was refused.
     Authentication,
     /// The remote object does not exist, or this user may not know that it does.
@@ -108,6 +113,7 @@ impl Kind {
             Self::Busy => "busy",
             Self::Tls => "tls",
             Self::Certificate => "certificate",
+            Self::HostKey => "host-key",
             Self::Authentication => "authentication",
             Self::NotFound => "not-found",
             Self::Permission => "permission",

@@ -10,6 +10,7 @@
 //!
 //! This crate must not print, read the environment, or know the command line.
 
+mod connect;
 mod diagnosis;
 pub mod error;
 mod ftp;
@@ -20,6 +21,7 @@ pub mod options;
 pub mod pool;
 mod retry;
 pub mod site;
+pub mod ssh;
 pub mod tls;
 pub mod transfer;
 pub mod tree;
@@ -28,7 +30,7 @@ pub mod tree;
 mod tests;
 
 pub use error::{Error, Kind, Result, Step};
-pub use observer::{Answer, Observer, Question, Silent, Subject, TransferId};
+pub use observer::{Answer, Observer, Prompt, Question, Silent, Subject, TransferId};
 pub use options::{Credentials, DataMode, Family, Options, Secret, Verify};
 pub use pool::Pool;
 pub use site::{Location, Scheme, Site, UrlError};

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use wharf_transfer::Meter;
 
-use crate::{Error, Result, Transferred, tls::CertificateFacts};
+use crate::{Error, Result, Secret, Transferred, ssh::HostKeyFacts, tls::CertificateFacts};
 
 /// Names one transfer among those of an observer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +40,46 @@ pub enum Question {
         /// The site, without a password.
         site: String,
     },
+    /// Whether this server's host key is to be trusted (SFT-82).
+    TrustHostKey {
+        /// The host, as the file of known hosts names it.
+        host: String,
+        /// Why it was not accepted without asking.
+        reason: String,
+        /// What identifies it.
+        key: HostKeyFacts,
+    },
+}
+
+/// What only a person can type. Texts of a server hold no control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Prompt {
+    /// The passphrase of a key file.
+    Passphrase {
+        /// The file.
+        key: String,
+        /// Whether the last answer was wrong.
+        again: bool,
+    },
+    /// The password of a login.
+    Password {
+        /// `user@host`.
+        login: String,
+        /// Whether the last answer was refused.
+        again: bool,
+    },
+    /// A question of the server's own (RFC 4256).
+    Interactive {
+        /// `user@host`.
+        login: String,
+        /// What goes before the first question of a round; may be empty.
+        instruction: String,
+        /// The question.
+        text: String,
+        /// Whether the answer may be seen while it is typed.
+        echo: bool,
+    },
 }
 
 /// A person's decision.
@@ -56,7 +96,8 @@ pub enum Answer {
     Nobody,
 }
 
-/// Watches work go on. Every call may come from any thread; none but [`Observer::ask`] may block.
+/// Watches work go on. Every call may come from any thread; none but [`Observer::ask`]
+/// and [`Observer::answer`] may block.
 pub trait Observer: Send + Sync {
     /// A transfer begins. `total` is the size when known; `done` octets were there before (resumed),
     /// `meter` counts those that come on top.
@@ -82,6 +123,12 @@ pub trait Observer: Send + Sync {
     /// Asks a person. Called where it may wait for as long as that takes.
     fn ask(&self, _question: &Question) -> Answer {
         Answer::Nobody
+    }
+
+    /// Lets a person type an answer; none when there is nobody. Called where it may wait for as long
+    /// as that takes.
+    fn answer(&self, _prompt: &Prompt) -> Option<Secret> {
+        None
     }
 
     /// A line to (`>`) or from (`<`) the server; passwords are masked.

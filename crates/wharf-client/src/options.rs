@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::tls::Tls;
+use crate::{ssh::Ssh, tls::Tls};
 
 /// A password: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -111,6 +111,12 @@ pub struct Options {
     pub verify: Verify,
     /// Go on with a partial file that an earlier run left.
     pub resume: bool,
+    /// Give copies the permissions of the original (SFTP and SCP; FTP has no way to tell or set them).
+    /// Times are kept always. Default no.
+    pub keep_permissions: bool,
+    /// Make symbolic links of the links in a remote tree, as far as they stay in the directory that is
+    /// fetched (SFTP, SFT-83). Default no: files that links lead to are fetched.
+    pub links: bool,
     /// Put Telnet's IP and Synch before ABOR (RPL-14); some servers and gateways stumble over urgent
     /// data. Default yes.
     pub telnet_abort: bool,
@@ -118,6 +124,8 @@ pub struct Options {
     pub parallel: usize,
     /// TLS.
     pub tls: Tls,
+    /// SSH.
+    pub ssh: Ssh,
 }
 
 impl Default for Options {
@@ -131,9 +139,12 @@ impl Default for Options {
             retry_wait: Duration::from_millis(500),
             verify: Verify::Auto,
             resume: false,
+            keep_permissions: false,
+            links: false,
             telnet_abort: true,
             parallel: 4,
             tls: Tls::default(),
+            ssh: Ssh::default(),
         }
     }
 }

@@ -1,24 +1,28 @@
-//! URLs of sites and places on them (RFC 1738 3.2, RFC 3986).
+//! URLs of sites and places on them (RFC 1738 3.2, RFC 3986; draft-ietf-secsh-scp-sftp-ssh-uri-04).
 //!
 //! An FTP URL is a list of *segments*: one CWD for each but the last, each percent-decoded on its own,
 //! so `%2F` is a byte of a name and a leading `%2F` means the server's root. Segments are never glued
 //! into a path here. A decoded CR, LF or NUL is refused before anything is sent (command injection); a
-//! password is never shown.
+//! password is never shown. What only SSH's places have (`~`, `host:path`, fingerprints) is in [`ssh`].
+
+mod ssh;
 
 use std::{fmt, net::Ipv6Addr};
 
 use thiserror::Error;
 
-use crate::options::Secret;
+use crate::{options::Secret, ssh::HostKeyPin};
 
 /// Why a text is no usable URL.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum UrlError {
     /// No `scheme://`.
-    #[error("expected a URL such as ftp://host/path, got {0:?}")]
+    #[error("expected a URL such as ftp://host/path or sftp://host/path, got {0:?}")]
     NoScheme(String),
     /// A scheme that is not spoken.
-    #[error("{0}:// is not spoken by this version; supported are ftp://, ftpes:// and ftps://")]
+    #[error(
+        "{0}:// is not spoken by this version; supported are ftp://, ftpes://, ftps://, sftp:// and scp://"
+    )]
     Scheme(String),
     /// No host.
     #[error("the URL names no host; expected ftp://host/path")]
@@ -33,13 +37,16 @@ pub enum UrlError {
     #[error("a % in a URL is followed by two hexadecimal digits; write %25 for the sign itself")]
     Percent,
     /// CR, LF or NUL after decoding.
-    #[error(
-        "the URL holds a line end or NUL, which FTP cannot say and which could smuggle commands"
-    )]
+    #[error("the URL holds a line end or NUL, which could smuggle commands")]
     Forbidden,
     /// `;type=` with another value than a, i or d.
     #[error(";type= is a (text), i (binary) or d (listing), not {0:?}")]
     Type(String),
+    /// `;fingerprint=` that cannot be read.
+    #[error(
+        ";fingerprint= is the host key's type and SHA-256, such as ssh-ed25519-2ViqsnF..., not {0:?}"
+    )]
+    Fingerprint(String),
 }
 
 /// How a URL wants its object (RFC 1738 3.2.2).
@@ -63,11 +70,15 @@ pub enum Scheme {
     Ftpes,
     /// `ftps://`: TLS from the first byte.
     Ftps,
+    /// `sftp://`: SFTP over SSH; paths begin at the root.
+    Sftp,
+    /// `scp://` and `host:path`: SSH; paths begin at home, as OpenSSH's scp has it.
+    Scp,
 }
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Self; 3] = [Self::Ftp, Self::Ftpes, Self::Ftps];
+    pub const ALL: [Self; 5] = [Self::Ftp, Self::Ftpes, Self::Ftps, Self::Sftp, Self::Scp];
 
     /// As a URL has it.
     #[must_use]
@@ -76,6 +87,8 @@ impl Scheme {
             Self::Ftp => "ftp",
             Self::Ftpes => "ftpes",
             Self::Ftps => "ftps",
+            Self::Sftp => "sftp",
+            Self::Scp => "scp",
         }
     }
 
@@ -85,7 +98,14 @@ impl Scheme {
         match self {
             Self::Ftp | Self::Ftpes => FTP_PORT,
             Self::Ftps => FTPS_PORT,
+            Self::Sftp | Self::Scp => SSH_PORT,
         }
+    }
+
+    /// Whether it runs over SSH.
+    #[must_use]
+    pub const fn is_ssh(self) -> bool {
+        matches!(self, Self::Sftp | Self::Scp)
     }
 }
 
@@ -98,10 +118,14 @@ pub struct Site {
     pub host: String,
     /// TCP port.
     pub port: u16,
+    /// Whether the port was named; where it was not, `~/.ssh/config` may name another.
+    pub port_is_named: bool,
     /// The user, decoded.
     pub user: Option<Vec<u8>>,
     /// The password, decoded.
     pub password: Option<Secret>,
+    /// The only host key that is accepted (`;fingerprint=`); never overrides a stored one.
+    pub fingerprint: Option<HostKeyPin>,
 }
 
 /// A place on a site.
@@ -110,7 +134,7 @@ pub struct Location {
     /// The server.
     pub site: Site,
     /// Decoded segments; none for the directory after login. The first is `/` or begins with `/` when
-    /// the URL starts at the root.
+    /// the place starts at the root.
     pub segments: Vec<Vec<u8>>,
     /// Whether the URL ended in `/` (or names no path): a directory is meant.
     pub directory: bool,
@@ -124,12 +148,18 @@ pub const FTP_PORT: u16 = 21;
 /// TCP port of `ftps://`.
 pub const FTPS_PORT: u16 = 990;
 
+/// TCP port of `sftp://` and `scp://`.
+pub const SSH_PORT: u16 = 22;
+
 impl Location {
-    /// Reads a URL.
+    /// Reads a URL, or `user@host:path` as scp has it.
     ///
     /// # Errors
     /// [`UrlError`].
     pub fn parse(url: &str) -> Result<Self, UrlError> {
+        if !Self::is_url(url) {
+            return ssh::copy_form(url).unwrap_or_else(|| Err(UrlError::NoScheme(redacted(url))));
+        }
         let (scheme, rest) = url
             .split_once("://")
             .ok_or_else(|| UrlError::NoScheme(redacted(url)))?;
@@ -145,6 +175,13 @@ impl Location {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
+        let (user_info, fingerprint) = match user_info {
+            Some(text) if scheme.is_ssh() => {
+                let (text, fingerprint) = ssh::parameters(text)?;
+                (Some(text), fingerprint)
+            }
+            other => (other, None),
+        };
         let (user, password) = match user_info
             .map(|text| text.split_once(':').unwrap_or((text, "\0")))
         {
@@ -157,11 +194,17 @@ impl Location {
             scheme,
             host,
             port: port.unwrap_or_else(|| scheme.port()),
+            port_is_named: port.is_some(),
             user: user.filter(|user| !user.is_empty()),
             password,
+            fingerprint,
         };
         let (path, kind) = split_type(path)?;
-        let (segments, directory) = segments(path)?;
+        let (segments, directory) = match scheme {
+            Scheme::Sftp => ssh::segments_from_root(path)?,
+            Scheme::Scp => ssh::segments_from_home(path)?,
+            Scheme::Ftp | Scheme::Ftpes | Scheme::Ftps => segments(path)?,
+        };
         Ok(Self {
             site,
             segments,
@@ -170,9 +213,14 @@ impl Location {
         })
     }
 
-    /// Whether a text looks like a URL rather than like a local path.
+    /// Whether a text names a remote place rather than a local path: a URL, or a colon before the
+    /// first slash (`./a:b` is local, as for scp).
     #[must_use]
-    pub fn looks_like_url(text: &str) -> bool {
+    pub fn is_remote(text: &str) -> bool {
+        Self::is_url(text) || ssh::split_copy_form(text).is_some()
+    }
+
+    fn is_url(text: &str) -> bool {
         text.split_once("://").is_some_and(|(scheme, _)| {
             !scheme.is_empty()
                 && scheme
@@ -213,6 +261,9 @@ impl Location {
 impl fmt::Display for Location {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.site)?;
+        if self.site.scheme.is_ssh() {
+            return ssh::write_path(self, formatter);
+        }
         for (index, segment) in self.segments.iter().enumerate() {
             // A first segment `/etc` was written `%2Fetc`.
             let plain = if index == 0 && segment == b"/" {
@@ -471,7 +522,9 @@ mod tests {
             "ftps://[::1]:2121/x",
         ] {
             let location = parse(url);
-            assert_eq!(parse(&location.to_string()), location, "{url}");
+            let mut again = parse(&location.to_string());
+            again.site.port_is_named = location.site.port_is_named;
+            assert_eq!(again, location, "{url}");
         }
     }
 
@@ -511,8 +564,8 @@ mod tests {
     #[test]
     fn other_schemes_are_named() {
         assert_eq!(
-            Location::parse("sftp://h/"),
-            Err(UrlError::Scheme("sftp".into()))
+            Location::parse("http://h/"),
+            Err(UrlError::Scheme("http".into()))
         );
         assert!(matches!(Location::parse("h/x"), Err(UrlError::NoScheme(_))));
         assert_eq!(Location::parse("ftp://"), Err(UrlError::NoHost));

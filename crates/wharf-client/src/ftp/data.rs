@@ -26,11 +26,14 @@ use wharf_transfer::DataStream;
 
 use super::{
     Session,
-    connect::{self, connect_data},
     memory::Works,
     security,
 };
-use crate::{DataMode, Error, Kind, Result, Step, diagnosis};
+use crate::{
+    DataMode, Error, Kind, Result, Step,
+    connect::{self, connect_data},
+    diagnosis,
+};
 
 /// The longest that an EPSV connection is waited for before PASV is tried (D44).
 const HEAD_START: Duration = Duration::from_millis(1500);

@@ -3,7 +3,6 @@
 //! The [machine](wharf_proto::ftp::client) knows what may be said; here are sockets, time limits and the
 //! choice of the next way when one is refused (RPL-57).
 
-mod connect;
 mod data;
 mod directory;
 mod hash;

@@ -10,9 +10,9 @@ use wharf_proto::ftp::{
 };
 use wharf_transfer::DataStream;
 
-use super::{connect, memory::Memory};
+use super::memory::Memory;
 use crate::{
-    Credentials, Error, Kind, Observer, Options, Result, Site, Step, diagnosis,
+    Credentials, Error, Kind, Observer, Options, Result, Site, Step, connect, diagnosis,
     error::shown,
     local::blocking_result,
     tls::{self, Material, Mode, SessionTls, Trust, Version},

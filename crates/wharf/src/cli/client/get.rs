@@ -49,7 +49,7 @@ pub(crate) struct Get {
 impl Get {
     pub(super) async fn run(mut self) -> Result<(), Failure> {
         let local = match self.names.last() {
-            Some(last) if !Location::looks_like_url(last) => self.names.pop(),
+            Some(last) if !Location::is_remote(last) => self.names.pop(),
             _ => None,
         };
         if self.names.is_empty() {

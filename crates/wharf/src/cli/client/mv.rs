@@ -39,7 +39,7 @@ impl Mv {
     }
 
     fn destination(&self, from: &Location) -> Result<Location, Failure> {
-        let mut to = if Location::looks_like_url(&self.target) {
+        let mut to = if Location::is_remote(&self.target) {
             let to = place(&self.target)?;
             if (&to.site.host, to.site.port) != (&from.site.host, from.site.port) {
                 return Err(Failure::usage("both names must be on the same server"));

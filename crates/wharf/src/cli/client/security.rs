@@ -124,6 +124,10 @@ impl Security {
             (Scheme::Ftp | Scheme::Ftps, Some(When::Implicit)) | (Scheme::Ftps, None) => {
                 Ok(Mode::Implicit)
             }
+            (Scheme::Sftp | Scheme::Scp, None) => Ok(Mode::Plain),
+            (Scheme::Sftp | Scheme::Scp, Some(_)) => Err(Failure::usage(format!(
+                "{site} is SSH, which has no TLS: leave out --tls"
+            ))),
             (Scheme::Ftpes, Some(_)) => Err(contradiction("explicit TLS")),
             (Scheme::Ftps, Some(_)) => Err(contradiction("implicit TLS")),
         }
