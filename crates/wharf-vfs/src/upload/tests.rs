@@ -1,8 +1,8 @@
 //! Uploads appear whole or not at all, whatever ends them.
 
-use super::*;
+use super::{names::random_letters, *};
 use crate::{
-    Grants, Links, Mount, MountTable, Rights, ViewSettings,
+    Grants, Links, Mount, MountTable, Right, Rights, View, ViewSettings,
     contract::{fetch, make, must, names, path, put, refused},
     volumes::MemoryVolume,
     writers::Writers,

@@ -61,7 +61,7 @@ impl View {
         self.check_loose(from, Operation::Rename)?;
         if from == to {
             self.check_rename_source(from).await?;
-            // Who may not replace a file may still give it the name that it has, unless asked not to.
+            // Nothing happens; only who wants a new name hears that it is taken.
             return match asked {
                 Replace::Files => Ok(()),
                 Replace::Never => Err(Error::new(ErrorKind::Exists, Operation::Rename, to)),
