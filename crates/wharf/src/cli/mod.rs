@@ -72,7 +72,14 @@ fn say(text: &str) -> io::Result<()> {
 
 /// The environment variables that are ours.
 fn environment() -> Vec<(String, String)> {
-    let wanted = ["HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"];
+    let wanted = [
+        "HOME",
+        "XDG_STATE_HOME",
+        "STATE_DIRECTORY",
+        "USER",
+        "LOGNAME",
+        "SSH_AUTH_SOCK",
+    ];
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("WHARF_") || wanted.contains(&name.as_str()))

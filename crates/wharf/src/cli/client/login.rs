@@ -35,10 +35,7 @@ pub(super) fn find(shared: &Shared, site: &Site) -> Result<Credentials, Failure>
             password: password.clone(),
         });
     }
-    let password = match &shared.password_file {
-        Some(path) => Some(first_line(path)?),
-        None => variable("WHARF_PASSWORD").filter(|_| user.is_some()),
-    };
+    let password = prepared(shared, user.is_some(), variable("WHARF_PASSWORD"))?;
     match (user, password) {
         (Some(user), Some(password)) => Ok(Credentials {
             user,
@@ -73,6 +70,49 @@ pub(super) fn find(shared: &Shared, site: &Site) -> Result<Credentials, Failure>
                 None => Ok(Credentials::anonymous()),
             }
         }
+    }
+}
+
+/// A password that was prepared for whoever the command line or the URL names.
+fn prepared(
+    shared: &Shared,
+    user_is_named: bool,
+    variable: Option<String>,
+) -> Result<Option<String>, Failure> {
+    match &shared.password_file {
+        Some(path) => first_line(path).map(Some),
+        None => Ok(variable.filter(|_| user_is_named)),
+    }
+}
+
+/// The password for an SSH site, where one was prepared; nobody is asked here, as a key may do.
+pub(super) fn password_of_ssh(shared: &Shared, site: &Site) -> Result<Option<Secret>, Failure> {
+    if site.password.is_some() {
+        return Ok(None);
+    }
+    let environment = environment();
+    let variable = |name: &str| {
+        environment
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.clone())
+    };
+    let user = site
+        .user
+        .clone()
+        .or_else(|| shared.user.clone().map(String::into_bytes));
+    if let Some(password) = prepared(shared, user.is_some(), variable("WHARF_PASSWORD"))? {
+        return Ok(Some(Secret::new(password)));
+    }
+    match user {
+        // A login of .netrc is for the user that it names, and only for that one.
+        Some(user) if !shared.no_netrc => {
+            let found = from_netrc(shared, site, Some(&user), variable("HOME"))?;
+            Ok(found
+                .filter(|login| login.user == user)
+                .map(|login| login.password))
+        }
+        _ => Ok(None),
     }
 }
 

@@ -15,6 +15,7 @@ mod put;
 mod rm;
 mod security;
 mod shared;
+mod ssh;
 mod stat;
 mod terminal;
 

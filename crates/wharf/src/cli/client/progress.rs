@@ -14,10 +14,11 @@ use std::{
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 use wharf_client::{
-    Answer, Error, Meter, Observer, Question, Result, Subject, TransferId, Transferred, Verified,
+    Answer, Error, Meter, Observer, Prompt, Question, Result, Secret, Subject, TransferId,
+    Transferred, Verified,
 };
 
-use super::{json, security};
+use super::{json, security, ssh};
 
 /// How often bars are drawn.
 const TICK: Duration = Duration::from_millis(100);
@@ -273,6 +274,16 @@ impl Observer for Console {
         match &self.bars {
             Some(bars) => bars.suspend(|| security::ask(question)),
             None => security::ask(question),
+        }
+    }
+
+    fn answer(&self, prompt: &Prompt) -> Option<Secret> {
+        if !self.may_ask {
+            return None;
+        }
+        match &self.bars {
+            Some(bars) => bars.suspend(|| ssh::answer(prompt)),
+            None => ssh::answer(prompt),
         }
     }
 

@@ -7,10 +7,14 @@ use std::{
 
 use wharf_client::{
     Answer, Question, Scheme, Site,
-    tls::{Identity, Mode, Pin, Tls, Version},
+    ssh::HostKeyPin,
+    tls::{Identity, Mode, Tls, Version},
 };
 
-use super::terminal::Terminal;
+use super::{
+    ssh::{self, AnyPin},
+    terminal::Terminal,
+};
 use crate::{cli::environment, exit::Failure};
 
 /// Where agreed certificates stand, below the state directory.
@@ -37,9 +41,10 @@ pub(crate) struct Security {
     /// Refuse certificates that this PEM revocation list names; may be repeated.
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     crl: Vec<PathBuf>,
-    /// Accept this certificate (sha256:HEX) or key (sha256//BASE64) and nothing else; may be repeated.
+    /// Accept this certificate (sha256:HEX), key (sha256//BASE64) or SSH host key (SHA256:BASE64) and
+    /// nothing else; may be repeated.
     #[arg(long, value_name = "PIN", conflicts_with_all = ["ca", "crl"], help_heading = "TLS")]
-    pin: Vec<Pin>,
+    pin: Vec<AnyPin>,
     /// Show this certificate to a server that asks for one (PEM).
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     cert: Option<PathBuf>,
@@ -93,7 +98,14 @@ impl Security {
             },
             authorities: self.ca.clone(),
             revocations: self.crl.clone(),
-            pins: self.pin.clone(),
+            pins: self
+                .pin
+                .iter()
+                .filter_map(|pin| match pin {
+                    AnyPin::Tls(pin) => Some(pin.clone()),
+                    AnyPin::HostKey(_) => None,
+                })
+                .collect(),
             identity: self.cert.clone().map(|certificate| Identity {
                 key: self.key.clone().unwrap_or_else(|| certificate.clone()),
                 certificate,
@@ -102,6 +114,17 @@ impl Security {
             clear_data: self.allow_clear_data,
             clear_control: self.ccc,
         })
+    }
+
+    /// The host keys that are pinned.
+    pub(super) fn host_key_pins(&self) -> Vec<HostKeyPin> {
+        self.pin
+            .iter()
+            .filter_map(|pin| match pin {
+                AnyPin::Tls(_) => None,
+                AnyPin::HostKey(pin) => Some(*pin),
+            })
+            .collect()
     }
 
     fn mode(&self, site: &Site) -> Result<Mode, Failure> {
@@ -177,12 +200,15 @@ pub(super) fn ask(question: &Question) -> Answer {
             "{site} offers no TLS. Everybody on the way can read the password.\n\
              Send it nevertheless? (yes, anything else: no) "
         )),
+        Question::TrustHostKey { host, reason, key } => {
+            return ssh::trust(&mut terminal, host, reason, key);
+        }
         _ => return Answer::Nobody,
     };
     understood(asked)
 }
 
-fn understood(typed: io::Result<String>) -> Answer {
+pub(super) fn understood(typed: io::Result<String>) -> Answer {
     match typed {
         Ok(line) if line.trim().eq_ignore_ascii_case("yes") => Answer::Always,
         Ok(line) if line.trim().eq_ignore_ascii_case("once") => Answer::Once,

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use wharf_client::{DataMode, Family, Location, Options, Pool, Site, Verify};
+use wharf_client::{Credentials, DataMode, Family, Location, Options, Pool, Site, Verify};
 
-use super::{Watcher, login, progress::Console, security::Security};
-use crate::exit::Failure;
+use super::{Watcher, login, progress::Console, security::Security, ssh::SshFlags};
+use crate::{cli::environment, exit::Failure};
 
 /// Options of every client command.
 #[derive(clap::Args, Clone, Debug)]
@@ -24,6 +24,8 @@ pub(crate) struct Shared {
     pub(super) no_netrc: bool,
     #[command(flatten)]
     pub(super) security: Security,
+    #[command(flatten)]
+    ssh: SshFlags,
     /// Let the server open data connections (PORT, EPRT).
     #[arg(long, conflicts_with = "passive", help_heading = "Connection")]
     active: bool,
@@ -108,7 +110,16 @@ impl Shared {
         transfers: Transfers,
         watcher: &Watcher,
     ) -> Result<Pool, Failure> {
-        let credentials = login::find(self, site)?;
+        let mut ssh = self.ssh.choices(&environment());
+        let credentials = if site.scheme.is_ssh() {
+            ssh.pins = self.security.host_key_pins();
+            ssh.user.clone_from(&self.user);
+            ssh.password = login::password_of_ssh(self, site)?;
+            // SSH finds its user and asks for passwords when the server wants one.
+            Credentials::anonymous()
+        } else {
+            login::find(self, site)?
+        };
         let options = Options {
             data_mode: match (self.active, self.passive) {
                 (true, _) => DataMode::Active,
@@ -132,6 +143,7 @@ impl Shared {
             resume: transfers.resume,
             parallel: transfers.parallel,
             tls: self.security.of(site)?,
+            ssh,
             ..Options::default()
         };
         let watcher: Arc<Console> = Arc::clone(watcher);
