@@ -6,14 +6,20 @@
 //!
 //! This crate must not know another front end, nor a concrete volume, and must never run a program.
 
+mod authentication;
 mod channel;
 mod clock;
+mod connection;
 mod exec;
+mod front_end;
 pub mod host_keys;
 mod scp;
 mod settings;
 mod sftp;
+mod status;
 mod stream;
 
+pub use connection::UnknownAlgorithm;
+pub use front_end::SshFrontEnd;
 pub use host_keys::{HostKey, HostKeyError, HostKeyKind, HostKeys};
 pub use settings::{Algorithms, RealPath, Settings, SftpSettings, SymlinkOrder};
