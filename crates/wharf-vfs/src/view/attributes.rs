@@ -11,7 +11,7 @@ impl View {
     /// `chown` for what is changed.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] when the volume keeps no such attribute, or as the gate and the
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) when the volume keeps no such attribute, or as the gate and the
     /// volume say.
     pub async fn set_attributes(
         &self,
