@@ -8,6 +8,8 @@
 //!
 //! It must not know what a handle stands for, nor what a path leads to: that is the driver's.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod attributes;
 pub mod client;
 pub mod extension;
@@ -18,6 +20,10 @@ pub mod request;
 pub mod response;
 pub mod server;
 pub mod status;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod transcript;
 
 pub use attributes::{Attributes, FileType};
 pub use extension::Extended;

@@ -284,3 +284,11 @@ fn total(octets: &[u8]) -> Result<Option<usize>, BadLength> {
         },
     }
 }
+
+#[cfg(test)]
+impl Packets {
+    /// Octets that the buffer takes.
+    pub(super) fn capacity(&self) -> usize {
+        self.held.capacity()
+    }
+}

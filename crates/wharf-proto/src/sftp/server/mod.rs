@@ -19,6 +19,8 @@ use super::{
 };
 use order::{Order, Touch};
 
+pub use order::Spelling;
+
 /// Most octets that wait behind a deferred request.
 pub const MAX_HELD: usize = 4 * 1024 * 1024;
 /// Most requests that are deferred at a time (SFT-23).
@@ -188,6 +190,12 @@ impl Server {
     /// everything else on its handle waits for it (SFT-30).
     pub fn defer_append(&mut self, id: RequestId) {
         self.state.defer(id, Touch::whole);
+    }
+
+    /// As [`Server::defer`], for a CLOSE of a file whose path was spelled so when it was opened:
+    /// other files are opened meanwhile.
+    pub fn defer_close(&mut self, id: RequestId, spelling: Spelling) {
+        self.state.defer(id, |touch| touch.spelled(spelling));
     }
 
     /// A deferred request was answered.

@@ -7,13 +7,14 @@
 //! - READ and WRITE of a handle overlap unless a WRITE meets the same octets;
 //! - all else on a handle waits for changes of it, and changes wait for everything on it;
 //! - paths lead anywhere (links, `..`, other spellings), so a path request is held against every
-//!   other path and handle: it waits for changes, and a change waits for it. Opening leaves data
-//!   alone, and two files of unlike spelling are opened side by side.
+//!   other path and handle: it waits for changes, and a change waits for it;
+//! - opening leaves what is open alone, and files of unlike spelling are opened side by side; it
+//!   waits for a CLOSE that may publish the file of that name. Many small files in flight are this.
 //!
 //! A wrong guess may only make a request wait. Handles are kept as a hash: two that fall together
 //! wait for each other, nothing more.
 
-use crate::sftp::{Extended, OpenFlags, Request, RequestId};
+use crate::sftp::{Extended, Request, RequestId};
 
 /// What a request touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +34,10 @@ pub(super) enum Touch {
         other: u64,
         changes: bool,
     },
-    /// A file that is being opened; no spelling: it can be any.
-    Open {
-        spelling: Option<u64>,
-        changes: bool,
-    },
+    /// An open file that is being closed, and how its path was spelled.
+    Close { handle: u64, spelling: Spelling },
+    /// A file that is being opened.
+    Open { spelling: Spelling, changes: bool },
     /// What a path leads to. `contents`: its octets too.
     Path { changes: bool, contents: bool },
 }
@@ -78,10 +78,17 @@ impl Touch {
                 changes: true,
             },
             Request::FStat { handle } => Self::handle(handle, false),
-            Request::Close { handle }
-            | Request::FSetStat { handle, .. }
-            | Request::ReadDirectory { handle } => Self::handle(handle, true),
-            Request::Open { path, flags, .. } => Self::open(path, flags),
+            Request::FSetStat { handle, .. } | Request::ReadDirectory { handle } => {
+                Self::handle(handle, true)
+            }
+            Request::Close { handle } => Self::Close {
+                handle: hash(handle),
+                spelling: Spelling::ANY,
+            },
+            Request::Open { path, flags, .. } => Self::Open {
+                spelling: Spelling::of(path),
+                changes: flags.may_change(),
+            },
             Request::LStat { .. }
             | Request::Stat { .. }
             | Request::OpenDirectory { .. }
@@ -127,13 +134,6 @@ impl Touch {
         }
     }
 
-    fn open(path: &[u8], flags: OpenFlags) -> Self {
-        Self::Open {
-            spelling: spelling(path),
-            changes: flags.may_change(),
-        }
-    }
-
     /// The whole file in place of some of its octets.
     pub(super) fn whole(self) -> Self {
         match self {
@@ -148,9 +148,18 @@ impl Touch {
         }
     }
 
+    /// A CLOSE with the spelling of its file.
+    pub(super) fn spelled(self, spelling: Spelling) -> Self {
+        match self {
+            Self::Close { handle, .. } => Self::Close { handle, spelling },
+            other => other,
+        }
+    }
+
     fn changes(&self) -> bool {
         match *self {
             Self::Nothing => false,
+            Self::Close { .. } => true,
             Self::Data { changes, .. }
             | Self::Handle { changes, .. }
             | Self::Open { changes, .. }
@@ -158,12 +167,12 @@ impl Touch {
         }
     }
 
-    /// Whether one of them must wait for the other; the same both ways round.
-    fn conflicts(&self, other: &Self) -> bool {
-        if !self.changes() && !other.changes() {
+    /// Whether it must wait for a deferred one.
+    fn waits_for(&self, deferred: &Self) -> bool {
+        if !self.changes() && !deferred.changes() {
             return false;
         }
-        match (self, other) {
+        match (self, deferred) {
             (Self::Nothing, _) | (_, Self::Nothing) => false,
             (
                 Self::Data {
@@ -176,29 +185,39 @@ impl Touch {
                     ..
                 },
             ) => handle == handle2 && from < to2 && from2 < to,
-            (Self::Data { handle: data, .. }, Self::Handle { handle, other, .. })
-            | (Self::Handle { handle, other, .. }, Self::Data { handle: data, .. }) => {
-                data == handle || data == other
-            }
             (
-                Self::Handle { handle, other, .. },
-                Self::Handle {
-                    handle: handle2,
-                    other: other2,
-                    ..
+                Self::Open { spelling, .. },
+                Self::Open {
+                    spelling: other, ..
                 },
-            ) => [handle, other]
-                .iter()
-                .any(|&one| one == handle2 || one == other2),
-            (Self::Data { .. }, Self::Open { .. }) | (Self::Open { .. }, Self::Data { .. }) => {
+            )
+            | (
+                Self::Open { spelling, .. },
+                Self::Close {
+                    spelling: other, ..
+                },
+            ) => spelling.meets(*other),
+            (Self::Open { .. }, Self::Data { .. } | Self::Handle { .. })
+            | (Self::Data { .. } | Self::Handle { .. } | Self::Close { .. }, Self::Open { .. }) => {
                 false
             }
             (Self::Data { changes, .. }, Self::Path { contents, .. })
             | (Self::Path { contents, .. }, Self::Data { changes, .. }) => *changes || *contents,
-            (Self::Open { spelling: one, .. }, Self::Open { spelling: two, .. }) => {
-                one.is_none() || two.is_none() || one == two
-            }
-            (Self::Handle { .. } | Self::Open { .. } | Self::Path { .. }, _) => true,
+            (Self::Path { .. }, _) | (_, Self::Path { .. }) => true,
+            _ => self.handles().is_some_and(|(one, two)| {
+                deferred
+                    .handles()
+                    .is_some_and(|(a, b)| one == a || one == b || two == a || two == b)
+            }),
+        }
+    }
+
+    /// The open files that it touches; twice the same when it is one.
+    fn handles(&self) -> Option<(u64, u64)> {
+        match *self {
+            Self::Data { handle, .. } | Self::Close { handle, .. } => Some((handle, handle)),
+            Self::Handle { handle, other, .. } => Some((handle, other)),
+            Self::Nothing | Self::Open { .. } | Self::Path { .. } => None,
         }
     }
 }
@@ -216,17 +235,32 @@ fn fnv(start: u64, octets: &[u8]) -> u64 {
     })
 }
 
-/// The hash of a path without what changes nothing in it; none for one that goes upwards.
-fn spelling(path: &[u8]) -> Option<u64> {
-    let mut hash = FNV_START;
-    for component in path.split(|octet| *octet == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => return None,
-            name => hash = fnv(fnv(hash, b"/"), name),
+/// How a client wrote a path, without what changes nothing in it. Two spellings that differ may
+/// still lead to one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spelling(Option<u64>);
+
+impl Spelling {
+    /// Every spelling.
+    pub(super) const ANY: Self = Self(None);
+
+    /// That of a path; one that goes upwards is like every other.
+    #[must_use]
+    pub fn of(path: &[u8]) -> Self {
+        let mut hash = FNV_START;
+        for component in path.split(|octet| *octet == b'/') {
+            match component {
+                b"" | b"." => {}
+                b".." => return Self::ANY,
+                name => hash = fnv(fnv(hash, b"/"), name),
+            }
         }
+        Self(Some(hash))
     }
-    Some(hash)
+
+    fn meets(self, other: Self) -> bool {
+        self.0.is_none() || other.0.is_none() || self == other
+    }
 }
 
 /// The requests that are being executed.
@@ -244,7 +278,7 @@ impl Order {
                 && !self
                     .deferred
                     .iter()
-                    .any(|(other, deferred)| *other == id || touch.conflicts(deferred))
+                    .any(|(other, deferred)| *other == id || touch.waits_for(deferred))
     }
 
     pub(super) fn defer(&mut self, id: RequestId, touch: Touch) {
