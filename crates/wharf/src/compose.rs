@@ -13,7 +13,7 @@ use std::{
 
 use wharf_accounts::{
     Account, Accounts, CertificateRole, Directory, FileDirectory, MountSpec,
-    Settings as AccountSettings, SqliteDirectory, Store, Tree,
+    Settings as AccountSettings, SqliteDirectory, Store, Tree, UserAuthorities,
 };
 use wharf_engine::{
     AdmissionLimits, LockoutPolicy, Policy, Views,
@@ -29,6 +29,9 @@ use wharf_proto::ftp::{
     Protection,
     server::{RequireTls, Settings as MachineSettings, TlsRules},
     verb::{Verb, VerbSet},
+};
+use wharf_ssh::{
+    Algorithms, HostKeys, RealPath, Settings as SshSettings, SftpSettings, SymlinkOrder,
 };
 use wharf_vfs::{
     Mount, MountTable, UploadPolicy, View, VirtualPath, Volume,
@@ -183,7 +186,11 @@ pub(crate) fn accounts(config: &Config, store: Option<&Arc<Store>>) -> Result<Ac
     if let Some(checks) = config.limits.password_checks {
         settings.hashings_at_once = checks;
     }
-    Accounts::new(directories, settings).map_err(|error| error.to_string())
+    let ssh = &config.ssh;
+    let authorities = UserAuthorities::load(&ssh.user_ca, ssh.revoked_keys.as_deref())
+        .map_err(|error| format!("ssh.user_ca or ssh.revoked_keys: {error}"))?;
+    let accounts = Accounts::new(directories, settings).map_err(|error| error.to_string())?;
+    Ok(accounts.with_user_authorities(authorities))
 }
 
 /// What the engine decides by.
@@ -231,10 +238,7 @@ pub(crate) fn tls(config: &Config) -> Option<tls::Settings> {
     let trust = || ClientTrust {
         authorities: tls.client_ca.iter().cloned().collect(),
         revocations: tls.client_crl.clone(),
-        role: match tls.client_certificate_role {
-            config::CertificateRole::Login => CertificateRole::Login,
-            config::CertificateRole::Second => CertificateRole::Second,
-        },
+        role: certificate_role(config),
     };
     Some(tls::Settings {
         certificates,
@@ -255,6 +259,13 @@ pub(crate) fn tls(config: &Config) -> Option<tls::Settings> {
         },
         require_close_notify: tls.require_close_notify,
     })
+}
+
+const fn certificate_role(config: &Config) -> CertificateRole {
+    match config.tls.client_certificate_role {
+        config::CertificateRole::Login => CertificateRole::Login,
+        config::CertificateRole::Second => CertificateRole::Second,
+    }
 }
 
 /// What the certificates of an authority are ordered by; `None` where none are wanted.
@@ -364,5 +375,53 @@ pub(crate) fn ftp(config: &Config, tls: Option<&Arc<Tls>>) -> Settings {
         hash_max_bytes: config.hash.max_bytes.0,
         ascii_size_max: ftp.ascii_size_max.0,
         idle_max: ftp.idle_max,
+    }
+}
+
+/// What the SSH front end is told.
+pub(crate) fn ssh(config: &Config, host_keys: &Arc<HostKeys>) -> SshSettings {
+    let (ssh, sftp) = (&config.ssh, &config.sftp);
+    let usual = Algorithms::default();
+    let or_usual = |names: &Option<Vec<String>>, usual: Vec<String>| names.clone().unwrap_or(usual);
+    SshSettings {
+        host_keys: Arc::clone(host_keys),
+        algorithms: Algorithms {
+            kex: or_usual(&ssh.kex, usual.kex),
+            ciphers: or_usual(&ssh.ciphers, usual.ciphers),
+            macs: or_usual(&ssh.macs, usual.macs),
+            signatures: or_usual(&ssh.signatures, usual.signatures),
+            compression: if ssh.compression {
+                usual.compression
+            } else {
+                vec!["none".to_owned()]
+            },
+        },
+        login_timeout: ssh.login_timeout,
+        max_auth_attempts: ssh.max_auth_attempts,
+        idle_timeout: ssh.idle_timeout,
+        rekey_bytes: usize::try_from(ssh.rekey_bytes.0).unwrap_or(usize::MAX),
+        rekey_time: ssh.rekey_time,
+        max_channels: ssh.max_channels,
+        packet_size: u32::try_from(ssh.packet_size.0).unwrap_or(u32::MAX),
+        banner: ssh.banner.clone(),
+        reveal: ssh.reveal,
+        scp: ssh.scp,
+        exec_helpers: ssh.exec_helpers,
+        certificate_role: certificate_role(config),
+        sftp: Arc::new(SftpSettings {
+            max_handles: sftp.max_handles,
+            atomic: sftp.atomic,
+            realpath: match sftp.realpath {
+                config::RealPath::Lexical => RealPath::Lexical,
+                config::RealPath::Posix => RealPath::Posix,
+            },
+            ignore_setstat_errors: sftp.ignore_setstat_errors,
+            symlink_order: match sftp.symlink_order {
+                config::SymlinkOrder::OpenSsh => SymlinkOrder::OpenSsh,
+                config::SymlinkOrder::Draft => SymlinkOrder::Draft,
+            },
+            hash_max_bytes: config.hash.max_bytes.0,
+            reveal: ssh.reveal,
+        }),
     }
 }

@@ -8,9 +8,11 @@ mod cli;
 mod compose;
 mod config;
 mod exit;
+mod host_keys;
 mod privileges;
 mod self_signed;
 mod service;
+mod state_file;
 
 use std::process::ExitCode;
 

@@ -12,14 +12,14 @@
 
 use std::{
     fs, io,
-    io::Write as _,
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use wharf_engine::tls;
+
+use crate::state_file;
 
 /// 2026-01-01: a clock that shows an earlier time has not been set yet. What was dated by it would
 /// have ended before anybody saw it, and it is never made anew.
@@ -108,26 +108,8 @@ fn names(addresses: &[SocketAddr]) -> Vec<String> {
     host.into_iter().chain(bound).collect()
 }
 
-/// In one step, and never readable by more than `mode` says.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), SelfSignedError> {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    let fresh = PathBuf::from(fresh);
-    let write = || -> io::Result<()> {
-        match fs::remove_file(&fresh) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)
-    };
-    write().map_err(|source| SelfSignedError::Write {
+    state_file::write(path, text, mode).map_err(|source| SelfSignedError::Write {
         path: path.to_owned(),
         source,
     })

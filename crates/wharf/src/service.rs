@@ -20,13 +20,14 @@ use tokio::{
 };
 use wharf_accounts::Store;
 use wharf_engine::{
-    Ending, Engine, Listener, Workers,
+    Ending, Engine, FrontEnd, Listener, Workers,
     acme::Acme,
     engine::Current,
     events::{Bus, Event, Format, Level, LineWriter, LogSink, Sink, XferlogSink},
     tls::Tls,
 };
 use wharf_ftp::{FtpFrontEnd, advertised};
+use wharf_ssh::{HostKeys, SshFrontEnd};
 
 use self::certificates::{tell_acme, tell_refreshed, time_of_day, watch_certificates};
 use crate::{
@@ -44,6 +45,10 @@ pub(crate) struct Service {
     pub(crate) explicit: Vec<Listener>,
     /// Listeners whose connections begin with TLS.
     pub(crate) implicit: Vec<Listener>,
+    /// Listeners whose connections are SSH.
+    pub(crate) ssh: Vec<Listener>,
+    /// Host keys, read while the process could; none where nobody listens for SSH.
+    pub(crate) host_keys: Option<Arc<HostKeys>>,
     /// Certificates, read while the process could.
     pub(crate) tls: Option<Arc<Tls>>,
     /// Certificates from an authority, with the port for its check.
@@ -83,6 +88,8 @@ impl Service {
             config,
             explicit,
             implicit,
+            ssh,
+            host_keys,
             tls,
             acme,
             reread,
@@ -117,18 +124,17 @@ impl Service {
         let fronts = [(explicit, &ftp.explicit), (implicit, &ftp.implicit)];
         for (listeners, front) in fronts {
             for listener in listeners {
-                let serving = listener.serve_on(
-                    Arc::clone(&workers),
-                    Arc::clone(&engine),
-                    Arc::clone(front),
-                    told(stopped.clone()),
-                );
-                tasks.push(tokio::spawn(async move {
-                    // A listener that the reactor refuses leaves the others alone.
-                    let _ = serving.await;
-                }));
+                tasks.push(listen(listener, &workers, &engine, front, &stopped));
             }
         }
+        let ssh_front = host_keys.map(|keys| {
+            let settings = compose::ssh(&config, &keys);
+            let front = Arc::new(SshFrontEnd::new(Arc::clone(&engine), settings));
+            for listener in ssh {
+                tasks.push(listen(listener, &workers, &engine, &front, &stopped));
+            }
+            (front, keys)
+        });
         let watched = Arc::new(Current::new(tls.clone()));
         tasks.push(tokio::spawn(watch_certificates(
             Arc::clone(&engine),
@@ -162,6 +168,7 @@ impl Service {
             config,
             engine,
             ftp,
+            ssh: ssh_front,
             tls: watched,
             store,
             open,
@@ -178,6 +185,26 @@ impl Service {
     }
 }
 
+/// Serves what comes to a listener.
+fn listen<F: FrontEnd>(
+    listener: Listener,
+    workers: &Arc<Workers>,
+    engine: &Arc<Engine>,
+    front: &Arc<F>,
+    stopped: &watch::Receiver<bool>,
+) -> tokio::task::JoinHandle<()> {
+    let serving = listener.serve_on(
+        Arc::clone(workers),
+        Arc::clone(engine),
+        Arc::clone(front),
+        told(stopped.clone()),
+    );
+    tokio::spawn(async move {
+        // A listener that the reactor refuses leaves the others alone.
+        let _ = serving.await;
+    })
+}
+
 /// The same service on two kinds of listeners.
 struct FtpFrontEnds {
     explicit: Arc<FtpFrontEnd>,
@@ -188,6 +215,8 @@ struct Running {
     config: Config,
     engine: Arc<Engine>,
     ftp: FtpFrontEnds,
+    /// SSH, where it is served, with the host keys of the start.
+    ssh: Option<(Arc<SshFrontEnd>, Arc<HostKeys>)>,
     /// The certificates of now, which a task watches.
     tls: Arc<Current<Option<Arc<Tls>>>>,
     store: Arc<Store>,
@@ -269,6 +298,9 @@ impl Running {
         let settings = compose::ftp(&config, tls.as_ref());
         self.ftp.explicit.reload(settings.clone());
         self.ftp.implicit.reload(settings);
+        if let Some((ssh, keys)) = &self.ssh {
+            ssh.reload(compose::ssh(&config, keys));
+        }
         self.tls.store(tls);
         self.engine
             .reload(accounts, Box::new(views), compose::policy(&config));

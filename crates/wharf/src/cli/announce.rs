@@ -26,6 +26,10 @@ pub(super) struct Announcement<'a> {
     pub(super) explicit: &'a [SocketAddr],
     /// Where they begin with TLS.
     pub(super) implicit: &'a [SocketAddr],
+    /// Where connections are SSH.
+    pub(super) ssh: &'a [SocketAddr],
+    /// Kind and fingerprint of the host key that clients see first.
+    pub(super) host_key: Option<(String, String)>,
     /// The certificate that clients see first.
     pub(super) certificate: Option<Certificate>,
     /// Nobody logs in without TLS.
@@ -74,6 +78,13 @@ impl Announcement<'_> {
                 );
             }
         }
+        if let ([login, ..], Some(at)) = (self.logins, address(self.ssh)) {
+            let port = match at.port() {
+                22 => String::new(),
+                port => format!("-P {port} "),
+            };
+            let _ = writeln!(text, "      sftp {port}{}@{}", login.name, name(at));
+        }
         if self.anonymous {
             self.addresses(&mut text, "", " (anonymous, read only)");
         }
@@ -90,6 +101,12 @@ impl Announcement<'_> {
                 (None, []) => String::new(),
             };
             let _ = writeln!(text, "TLS   certificate sha256:{digest}{note}");
+        }
+        if let Some((kind, fingerprint)) = &self.host_key {
+            let _ = writeln!(
+                text,
+                "SSH   host key {fingerprint} ({kind}: compare it when a client asks)"
+            );
         }
         if self.stays_root {
             text.push_str("Note: the folder belongs to root, so the server stays user 0 without any other privilege; --run-as USER is safer\n");
@@ -120,20 +137,33 @@ impl Announcement<'_> {
         if let Some(host) = host(self.implicit, 990) {
             let _ = writeln!(text, "FTPS  ftps://{login}{host}/{note}");
         }
+        if let Some(host) = host(self.ssh, 22) {
+            let _ = writeln!(text, "SFTP  sftp://{login}{host}/{note}");
+        }
     }
 }
 
-/// Host and port as a URL has them; IPv4 first, since most clients try it first.
-fn host(addresses: &[SocketAddr], standard: u16) -> Option<String> {
-    let address = addresses
+/// The address to tell: IPv4 first, since most clients try it first.
+fn address(addresses: &[SocketAddr]) -> Option<&SocketAddr> {
+    addresses
         .iter()
         .find(|address| address.is_ipv4())
-        .or_else(|| addresses.first())?;
-    let host = match address.ip() {
+        .or_else(|| addresses.first())
+}
+
+/// A host as URLs and most programs have it.
+fn name(address: &SocketAddr) -> String {
+    match address.ip() {
         ip if ip.is_unspecified() => "localhost".to_owned(),
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
-    };
+    }
+}
+
+/// Host and port as a URL has them.
+fn host(addresses: &[SocketAddr], standard: u16) -> Option<String> {
+    let address = address(addresses)?;
+    let host = name(address);
     Some(if address.port() == standard {
         host
     } else {
@@ -168,6 +198,8 @@ mod tests {
             anonymous: false,
             explicit,
             implicit,
+            ssh: &[],
+            host_key: None,
             certificate: Some(Certificate {
                 sha256: [0xab; 32],
                 self_signed: Some("/state/my server/self-signed.pem".into()),
@@ -221,6 +253,28 @@ mod tests {
         );
         assert!(text.contains("ftpes://anna@127.0.0.1/\n"), "{text}");
         assert!(!text.contains("FTPS "), "{text}");
+    }
+
+    #[test]
+    fn sftp_is_told_as_a_url_as_a_command_and_by_its_host_key() {
+        let logins = [Login {
+            name: "anna".to_owned(),
+            invented: None,
+        }];
+        let ssh = ["0.0.0.0:2022".parse().unwrap()];
+        let text = Announcement {
+            ssh: &ssh,
+            host_key: Some(("ssh-ed25519".to_owned(), "SHA256:abc".to_owned())),
+            ..announcement(&[], &[], &logins)
+        }
+        .text();
+        for line in [
+            "SFTP  sftp://anna@localhost:2022/",
+            "      sftp -P 2022 anna@localhost",
+            "SSH   host key SHA256:abc (ssh-ed25519: compare it when a client asks)",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} in {text}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! risk is told and left to its owner.
 
 mod certificates;
+mod host_keys;
 
 use std::{
     net::IpAddr,
@@ -52,6 +53,7 @@ impl Check {
         let ports = Ports::of(&config);
         let mut text = format!("The configuration is valid.\n\n{}\n", ports.table(&config));
         text.push_str(&certificate_table(&config, &certificates));
+        text.push_str(&host_keys::table(&config)?);
         let mut risks = risks(&config);
         risks.extend(certificate_risks(&certificates, now));
         risks.extend(watch_risks(&config));

@@ -2,13 +2,13 @@
 //!
 //! Rules are text to copy, never run: a firewall is its administrator's.
 
-use std::{collections::BTreeSet, fmt::Write as _, ops::RangeInclusive};
+use std::{collections::BTreeSet, fmt::Write as _, net::SocketAddr, ops::RangeInclusive};
 
 use crate::{compose, config::Config};
 
 /// What must be reachable.
 pub(super) struct Ports {
-    /// Control connections, explicit and implicit, and an authority's checks.
+    /// Control connections, explicit and implicit, SSH, and an authority's checks.
     pub(super) open: BTreeSet<u16>,
     /// Passive data connections.
     pub(super) passive: RangeInclusive<u16>,
@@ -24,16 +24,17 @@ impl Ports {
             .listen
             .iter()
             .chain(implicit)
-            .map(std::net::SocketAddr::port)
+            .map(SocketAddr::port)
             .collect();
         let acme = (!config.acme.domains.is_empty()).then(|| compose::acme_address(config).port());
+        let ssh = config.ssh.listen.iter().flatten().map(SocketAddr::port);
         let active_sources = if config.data.active {
             control.iter().map(|port| port.saturating_sub(1)).collect()
         } else {
             BTreeSet::new()
         };
         Self {
-            open: control.iter().copied().chain(acme).collect(),
+            open: control.iter().copied().chain(ssh).chain(acme).collect(),
             passive: config.data.passive_ports.clone(),
             active_sources,
         }
@@ -53,6 +54,9 @@ impl Ports {
                 text,
                 "  {address:<28} tcp  in   FTPS control connections, implicit TLS"
             );
+        }
+        for address in config.ssh.listen.iter().flatten() {
+            let _ = writeln!(text, "  {address:<28} tcp  in   SSH: SFTP and SCP");
         }
         if !config.acme.domains.is_empty() {
             let address = compose::acme_address(config).to_string();
@@ -120,6 +124,7 @@ mod tests {
         config.ftp.listen = vec!["0.0.0.0:21".parse().unwrap(), "[::]:21".parse().unwrap()];
         config.data.passive_ports = 50_000..=50_100;
         config.ftp.listen_implicit = Some(vec!["0.0.0.0:990".parse().unwrap()]);
+        config.ssh.listen = Some(vec!["0.0.0.0:22".parse().unwrap()]);
         let ports = Ports::of(&config);
         assert_eq!(
             ports.active_sources,
@@ -131,10 +136,10 @@ mod tests {
         );
         let rules = ports.rules();
         for rule in [
-            "tcp dport '{ 21, 990, 50000-50100 }' accept",
+            "tcp dport '{ 21, 22, 990, 50000-50100 }' accept",
             "ufw allow 50000:50100/tcp",
             "--add-port=21/tcp",
-            "-p 21:21 -p 990:990 -p 50000-50100:50000-50100",
+            "-p 21:21 -p 22:22 -p 990:990 -p 50000-50100:50000-50100",
         ] {
             assert!(rules.contains(rule), "{rule} in {rules}");
         }

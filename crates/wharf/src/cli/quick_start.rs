@@ -20,6 +20,9 @@ pub(super) const PORT: u16 = 2121;
 /// Where TLS comes first when nobody names a port: 990, out of the range that needs root.
 pub(super) const IMPLICIT_PORT: u16 = 2990;
 
+/// Where SSH is when nobody names a port: 22, out of the range that needs root.
+pub(super) const SSH_PORT: u16 = 2022;
+
 /// Letters and digits that cannot be taken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
 

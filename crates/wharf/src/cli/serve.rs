@@ -14,6 +14,7 @@ use std::{
 use clap::Args;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use wharf_engine::{Listener, acme::Acme, tls::Tls};
+use wharf_ssh::HostKey;
 
 use super::{
     announce::{self, Announcement},
@@ -25,6 +26,7 @@ use crate::{
     compose,
     config::{self, Config, LogFormat, LogLevel},
     exit::Failure,
+    host_keys,
     privileges::{self, Identity},
     service::Service,
 };
@@ -56,8 +58,12 @@ pub(super) struct Serve {
     /// Address and port where TLS comes first (implicit FTPS); may be given again.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen_implicit: Vec<SocketAddr>,
-    /// Listen on the standard ports (21, and 990 with TLS first) instead of 2121 and 2990; needs
-    /// root, which is given up at once.
+    /// Address and port for SFTP and SCP over SSH; may be given again.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen_ssh: Vec<SocketAddr>,
+    /// Listen on the standard ports (21, 22 for SFTP, and 990 with TLS first) instead of 2121, 2022
+    /// and 2990; needs root, which is given up at once. Where another SSH server has port 22, name
+    /// another one with --listen-ssh.
     #[arg(long, conflicts_with_all = ["listen", "listen_implicit"])]
     standard_ports: bool,
     /// Ports of passive data connections.
@@ -103,12 +109,19 @@ impl Serve {
         let explicit = open_listeners(&config.ftp.listen, "ftp.listen")?;
         let implicit = config.ftp.listen_implicit.take().unwrap_or_default();
         let implicit = open_listeners(&implicit, "ftp.listen_implicit")?;
+        let ssh = config.ssh.listen.take().unwrap_or_default();
+        let ssh = open_listeners(&ssh, "ssh.listen")?;
         config.ftp.listen = explicit.iter().map(Listener::address).collect();
         config.ftp.listen_implicit = Some(implicit.iter().map(Listener::address).collect());
+        config.ssh.listen = Some(ssh.iter().map(Listener::address).collect());
         let identity = self.identity(&config)?;
         make_state_directory(&config.state_dir)?;
         let tls = prepare_tls(&config)?;
         let acme = prepare_acme(&config, tls.as_ref())?;
+        let host_keys = (!ssh.is_empty())
+            .then(|| host_keys::ensure(&config))
+            .transpose()
+            .map_err(|error| Failure::config(error.to_string()))?;
         if let Some(identity) = identity {
             hand_over(&config.state_dir, identity)?;
             // Active data come from the port below the listener's: 20 and 989.
@@ -117,11 +130,16 @@ impl Serve {
             privileges::drop_to(identity, below_1024 && config.data.active)
                 .map_err(|error| Failure::denied(error.to_string()))?;
         }
-        let lines = self.announcement(&config, &logins, tls.as_deref(), identity);
+        let host_key = host_keys
+            .as_ref()
+            .and_then(|keys| keys.iter().next().cloned());
+        let lines = self.announcement(&config, &logins, tls.as_deref(), host_key, identity);
         let service = Service {
             config,
             explicit,
             implicit,
+            ssh,
+            host_keys,
             tls,
             acme,
             ready: Box::new(move || say(&lines)),
@@ -173,6 +191,7 @@ impl Serve {
         if self.standard_ports {
             config.ftp.listen = everywhere(21);
             config.ftp.listen_implicit = Some(everywhere(990)).filter(|_| has_tls);
+            config.ssh.listen = Some(everywhere(22));
         } else {
             if !self.listen.is_empty() {
                 config.ftp.listen.clone_from(&self.listen);
@@ -193,6 +212,12 @@ impl Serve {
             {
                 config.ftp.listen_implicit = Some(everywhere(quick_start::IMPLICIT_PORT));
             }
+            if config.ssh.listen.is_none() && self.directory.is_some() && !ports_are_named {
+                config.ssh.listen = Some(everywhere(quick_start::SSH_PORT));
+            }
+        }
+        if !self.listen_ssh.is_empty() {
+            config.ssh.listen = Some(self.listen_ssh.clone());
         }
         Ok(())
     }
@@ -264,6 +289,7 @@ impl Serve {
         config: &Config,
         logins: &[quick_start::Login],
         tls: Option<&Tls>,
+        host_key: Option<HostKey>,
         identity: Option<Identity>,
     ) -> String {
         let certificate = tls.and_then(|tls| tls.certificates().into_iter().next());
@@ -274,6 +300,8 @@ impl Serve {
             anonymous: self.anonymous,
             explicit: &config.ftp.listen,
             implicit: config.ftp.listen_implicit.as_deref().unwrap_or_default(),
+            ssh: config.ssh.listen.as_deref().unwrap_or_default(),
+            host_key: host_key.map(|key| (key.kind(), key.fingerprint())),
             certificate: certificate.map(|facts| announce::Certificate {
                 sha256: facts.sha256,
                 self_signed: config.self_signed().map(|files| files.chain),
@@ -315,6 +343,7 @@ fn open_listeners(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>, 
 
 /// A wildcard of a family that this host does not have is passed over; anything else is an error.
 fn open_listener(address: SocketAddr, several: bool) -> Result<Option<Listener>, Failure> {
+    // Urgent data in line is for FTP; the others never see any.
     match Listener::open(address, true) {
         Ok(listener) => Ok(Some(listener)),
         Err(error) if several && address.ip().is_unspecified() && is_no_family(&error) => Ok(None),

@@ -22,11 +22,12 @@ use wharf_accounts::Account;
 pub(crate) use raw::Problem;
 pub(crate) use reference::{markdown, schema};
 pub(crate) use table::{
-    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Tls, Upload,
+    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Sftp, Ssh,
+    Tls, Upload,
 };
 pub(crate) use types::{
     AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat,
-    LogLevel, Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion,
+    LogLevel, Owners, PeerCheck, RealPath, RequireTls, SessionReuse, SymlinkOrder, TlsVersion,
 };
 
 use crate::self_signed::Files;
@@ -49,6 +50,10 @@ pub(crate) struct Config {
     pub(crate) ftp: Ftp,
     /// Data connections.
     pub(crate) data: Data,
+    /// SSH.
+    pub(crate) ssh: Ssh,
+    /// SFTP.
+    pub(crate) sftp: Sftp,
     /// TLS.
     pub(crate) tls: Tls,
     /// Certificates from an authority.
@@ -205,6 +210,7 @@ impl Config {
             .restart_changes(&new.limits, "limits", &mut changes);
         self.ftp.restart_changes(&new.ftp, "ftp", &mut changes);
         self.data.restart_changes(&new.data, "data", &mut changes);
+        self.ssh.restart_changes(&new.ssh, "ssh", &mut changes);
         self.tls.restart_changes(&new.tls, "tls", &mut changes);
         self.acme.restart_changes(&new.acme, "acme", &mut changes);
         changes

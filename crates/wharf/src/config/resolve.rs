@@ -4,6 +4,7 @@
 //! users and secrets out of files ([`people`]). Every complaint names the key and how to mend it.
 
 mod people;
+mod ssh;
 mod tls;
 
 use std::{
@@ -77,6 +78,7 @@ pub(super) fn take_environment(env: &[(String, String)], report: &mut Report) {
 pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report) -> Config {
     check_service(&root, report);
     tls::check(&root, report);
+    ssh::check(&root, report);
     let volumes = volumes(&root.volume, report);
     let mut accounts = people::users(&root.user, &volumes, report);
     accounts.extend(people::anonymous(&root.anonymous, report));
@@ -93,6 +95,8 @@ pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report)
         proxy: root.proxy,
         ftp: root.ftp,
         data: root.data,
+        ssh: root.ssh,
+        sftp: root.sftp,
         tls: root.tls,
         acme: root.acme,
         upload: root.upload,
@@ -139,10 +143,11 @@ fn check_service(root: &Root, report: &mut Report) {
             "set both, or neither",
         );
     }
-    if root.ftp.listen.is_empty() {
+    let others = [&root.ftp.listen_implicit, &root.ssh.listen];
+    if root.ftp.listen.is_empty() && others.iter().all(|list| list.iter().flatten().count() == 0) {
         report.add_at(
             "ftp.listen",
-            "`ftp.listen` is empty",
+            "`ftp.listen` is empty, and nothing else listens",
             "name at least one address, such as \"0.0.0.0:2121\"",
         );
     }

@@ -10,11 +10,13 @@
 mod acme;
 mod people;
 mod service;
+mod ssh;
 mod tls;
 
 pub(crate) use acme::Acme;
 pub(crate) use people::{Anonymous, UserEntry, VolumeEntry};
 pub(crate) use service::{Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload};
+pub(crate) use ssh::{Sftp, Ssh};
 pub(crate) use tls::Tls;
 
 use super::section::section;
@@ -34,6 +36,10 @@ section! {
         ftp: Ftp = "{}", Live;
         /// FTP data connections.
         data: Data = "{}", Live;
+        /// SSH, the transport of SFTP and SCP.
+        ssh: Ssh = "{}", Live;
+        /// SFTP.
+        sftp: Sftp = "{}", Live;
         /// TLS, for every protocol that has it.
         tls: Tls = "{}", Live;
         /// Certificates from an authority, ordered and renewed by the server itself (ACME). Until the

@@ -17,7 +17,8 @@ pub(crate) use self::{
     measure::{Bytes, Moment, Rate, Umask},
     word::{
         AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection,
-        LogFormat, LogLevel, Owners, PeerCheck, RequireTls, SessionReuse, TlsVersion, VolumeKind,
+        LogFormat, LogLevel, Owners, PeerCheck, RealPath, RequireTls, SessionReuse, SshLogin,
+        SymlinkOrder, TlsVersion, VolumeKind,
     },
 };
 use super::{

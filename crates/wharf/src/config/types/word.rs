@@ -263,6 +263,20 @@ choice! {
 }
 
 choice! {
+    /// What opens an account over SSH.
+    SshLogin {
+        /// A key or the password.
+        Any = "any",
+        /// A key alone.
+        Key = "key",
+        /// The password alone.
+        Password = "password",
+        /// A key and the password, in either order.
+        KeyAndPassword = "key+password",
+    }
+}
+
+choice! {
     /// What must not go in clear.
     RequireTls {
         /// Nothing is demanded.
@@ -337,5 +351,25 @@ choice! {
         TlsAlpn01 = "tls-alpn-01",
         /// RFC 8555 section 8.3.
         Http01 = "http-01",
+    }
+}
+
+choice! {
+    /// What REALPATH of SFTP does with links.
+    RealPath {
+        /// Names only: nothing is looked at.
+        Lexical = "lexical",
+        /// They are followed.
+        Posix = "posix",
+    }
+}
+
+choice! {
+    /// Which argument of SYMLINK of SFTP comes first.
+    SymlinkOrder {
+        /// The target.
+        OpenSsh = "openssh",
+        /// The link.
+        Draft = "draft",
     }
 }
