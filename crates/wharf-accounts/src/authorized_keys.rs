@@ -206,7 +206,7 @@ impl AuthorizedKeys {
                 continue;
             }
             let parsed = if list.keys.len() + list.refused.len() >= MAX_KEYS {
-                Err((KeyError::TooMany, None))
+                Err(Failed::without_key(KeyError::TooMany))
             } else if content == rfc4716::BEGIN {
                 rfc4716::parse(lines.by_ref().map(|(_, content)| content), line)
             } else {
@@ -214,7 +214,8 @@ impl AuthorizedKeys {
             };
             match parsed {
                 Ok(key) => list.keys.push(key),
-                Err((error, key)) => {
+                Err(failed) => {
+                    let Failed { error, key } = *failed;
                     let is_end = error == KeyError::TooMany;
                     list.refused.push(RefusedKey { line, error, key });
                     if is_end {
@@ -237,15 +238,27 @@ impl AuthorizedKeys {
     }
 }
 
-/// A key, or why there is none and the key that was meant.
-type Parsed = Result<AuthorizedKey, (KeyError, Option<KeyData>)>;
+/// A key, or why there is none.
+type Parsed = Result<AuthorizedKey, Box<Failed>>;
+
+/// Why there is no key, and the key that was meant where that much was understood.
+struct Failed {
+    error: KeyError,
+    key: Option<KeyData>,
+}
+
+impl Failed {
+    fn without_key(error: KeyError) -> Box<Self> {
+        Box::new(Self { error, key: None })
+    }
+}
 
 fn parse_line(content: &[u8], line: usize) -> Parsed {
     if content.len() > MAX_LINE {
-        return Err((KeyError::TooLong, None));
+        return Err(Failed::without_key(KeyError::TooLong));
     }
     if content.starts_with(b"-----BEGIN") && content.ends_with(b"PRIVATE KEY-----") {
-        return Err((KeyError::Private, None));
+        return Err(Failed::without_key(KeyError::Private));
     }
     // As OpenSSH does: a line that begins with a key has no options.
     let bare = split_key(content);
@@ -254,7 +267,7 @@ fn parse_line(content: &[u8], line: usize) -> Parsed {
         Err(error) => {
             let (written, rest) = options::split(content);
             if rest.is_empty() {
-                return Err((error, None));
+                return Err(Failed::without_key(error));
             }
             // The word in front was no options: tell of the key.
             let found = split_key(rest);
@@ -262,12 +275,15 @@ fn parse_line(content: &[u8], line: usize) -> Parsed {
             (written, if is_type { Err(error) } else { found })
         }
     };
-    let (key, comment) = key.map_err(|error| (error, None))?;
+    let (key, comment) = key.map_err(Failed::without_key)?;
     finish(key, written, comment, line)
 }
 
 fn finish(key: KeyData, written: &[u8], comment: String, line: usize) -> Parsed {
-    let refuse = |error: KeyError, key: KeyData| Err((error, Some(key)));
+    let refuse = |error: KeyError, key| {
+        let key = Some(key);
+        Err(Box::new(Failed { error, key }))
+    };
     if let Err(weak) = check_strength(&key) {
         return refuse(weak.into(), key);
     }

@@ -1,5 +1,7 @@
 //! What every directory of accounts must do, run by each of them.
 
+mod ssh;
+
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -124,6 +126,7 @@ pub(crate) async fn run(make: impl Fn(Vec<Account>) -> Arc<dyn Directory>) {
     tls_09_a_certificate_opens_the_account_that_lists_it(&make).await;
     tls_09_as_second_proof_the_certificate_must_accompany_the_password(&make).await;
     tls_23_plaintext_is_refused_only_to_who_knows_the_password(&make).await;
+    ssh::run(&make).await;
 }
 
 async fn the_right_password_opens_and_a_wrong_one_does_not(

@@ -177,4 +177,6 @@ impl KeyRefusal {
 }
 
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;

@@ -137,13 +137,19 @@ impl Session<Guest> {
             (Credential::Password { password, .. }, true) => {
                 String::from_utf8_lossy(password.expose()).into_owned()
             }
+            _ => String::new(),
+        };
+        let key = match credential {
             // CVE-2024-45337: the key of the signature, never one that was merely offered.
-            (Credential::PublicKey { key, .. }, _) => key.to_string(),
+            Credential::PublicKey { key, .. } => key.to_string(),
             _ => partial.and_then(|partial| partial.key).unwrap_or_default(),
         };
         let failures = self.state.failures;
         let session = self.with(LoggedIn::new(active, place, failures));
-        session.tell(&Event::LoggedIn { note: &note });
+        session.tell(&Event::LoggedIn {
+            note: &note,
+            key: &key,
+        });
         Ok(session)
     }
 

@@ -114,6 +114,7 @@ impl Sink for Heard {
 
     fn take(&self, _: SystemTime, _: &Origin, event: &Event<'_>) {
         let cause = match event {
+            Event::LoggedIn { key, .. } => *key,
             Event::Refused { cause }
             | Event::LoginFailed { cause, .. }
             | Event::VolumeFailed { cause } => *cause,

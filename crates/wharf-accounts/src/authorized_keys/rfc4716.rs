@@ -6,7 +6,7 @@
 
 use ssh_key::PublicKey;
 
-use super::{KeyError, MAX_LINE, Parsed, finish, readable};
+use super::{Failed, KeyError, MAX_LINE, Parsed, finish, readable};
 
 /// The line that begins a block.
 pub(super) const BEGIN: &[u8] = b"---- BEGIN SSH2 PUBLIC KEY ----";
@@ -28,7 +28,7 @@ pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>, line: usize) -> P
         // An unfinished block must not swallow the next one whole.
         length += content.len();
         if length > MAX_LINE {
-            return Err((KeyError::TooLong, None));
+            return Err(Failed::without_key(KeyError::TooLong));
         }
         let is_header = header.is_some() || (base64.is_empty() && content.contains(&b':'));
         if !is_header {
@@ -50,15 +50,15 @@ pub(super) fn parse<'a>(lines: impl Iterator<Item = &'a [u8]>, line: usize) -> P
         }
     }
     if !is_ended {
-        return Err((KeyError::Block("its end is missing"), None));
+        return Err(Failed::without_key(KeyError::Block("its end is missing")));
     }
     let blob = data_encoding::BASE64
         .decode(&base64)
-        .map_err(|_| (KeyError::Block("its base64 is not right"), None))?;
-    let key =
-        PublicKey::from_bytes(&blob).map_err(|error| (KeyError::Key(error.to_string()), None))?;
+        .map_err(|_| Failed::without_key(KeyError::Block("its base64 is not right")))?;
+    let key = PublicKey::from_bytes(&blob)
+        .map_err(|error| Failed::without_key(KeyError::Key(error.to_string())))?;
     if key.key_data().is_certificate() {
-        return Err((KeyError::Certificate, None));
+        return Err(Failed::without_key(KeyError::Certificate));
     }
     finish(key.key_data().clone(), b"", comment, line)
 }

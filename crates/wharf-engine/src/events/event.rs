@@ -141,6 +141,9 @@ pub enum Event<'a> {
     LoggedIn {
         /// What an anonymous user gave as a password, escaped; otherwise empty.
         note: &'a str,
+        /// The key that was proven, with its fingerprint, and of a certificate its identity; empty where
+        /// the login was by something else.
+        key: &'a str,
     },
     /// A login failed.
     LoginFailed {

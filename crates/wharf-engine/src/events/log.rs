@@ -101,8 +101,11 @@ fn sentence(event: &Event<'_>) -> String {
         Event::Listening(address) => format!("listening on {address}"),
         Event::Opened { peer } => format!("connection from {peer}"),
         Event::Refused { cause } => format!("connection refused: {}", escape(cause.as_bytes())),
-        Event::LoggedIn { note: "" } => "logged in".into(),
-        Event::LoggedIn { note } => {
+        Event::LoggedIn { note: "", key: "" } => "logged in".into(),
+        Event::LoggedIn { note: "", key } => {
+            format!("logged in with {}", escape(key.as_bytes()))
+        }
+        Event::LoggedIn { note, .. } => {
             format!("logged in as anonymous, gave {}", escape(note.as_bytes()))
         }
         Event::LoginFailed { user, cause } => format!(
@@ -198,7 +201,13 @@ fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
         Event::Opened { peer } => {
             let _ = write!(line, r#","peer_port":{}"#, peer.port());
         }
-        Event::LoggedIn { note } if !note.is_empty() => field(line, "gave", note.as_bytes()),
+        Event::LoggedIn { note, key } => {
+            for (name, text) in [("gave", note), ("key", key)] {
+                if !text.is_empty() {
+                    field(line, name, text.as_bytes());
+                }
+            }
+        }
         Event::LoginFailed { user, cause } => {
             field(line, "user", user);
             field(line, "cause", cause.as_bytes());
@@ -251,7 +260,7 @@ fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
             let _ = write!(line, r#","seconds":{seconds}"#);
         }
         Event::Notice { text, .. } => field(line, "text", text.as_bytes()),
-        Event::LoggedIn { .. } | Event::Reloaded | Event::Draining => {}
+        Event::Reloaded | Event::Draining => {}
     }
     line.push('}');
 }

@@ -1,5 +1,7 @@
 //! From a name and a password to a session, and what a reload changes.
 
+mod ssh;
+
 use std::{
     num::NonZeroU64,
     sync::mpsc::{Receiver, Sender, channel},

@@ -149,7 +149,11 @@ proptest! {
     fn rpl_09_no_bytes_forge_a_line(bytes in proptest::collection::vec(any::<u8>(), 0..40), text in ".{0,20}") {
         let events = [
             Event::Refused { cause: &text },
-            Event::LoggedIn { note: &text },
+            Event::LoggedIn {
+                note: &text,
+                key: &text,
+            },
+            Event::LoggedIn { note: "", key: &text },
             Event::LoginFailed { user: &bytes, cause: &text },
             Event::Command { verb: "STOR", argument: &bytes },
             Event::ClientName(&bytes),

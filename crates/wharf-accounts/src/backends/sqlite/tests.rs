@@ -6,8 +6,10 @@ use wharf_vfs::{Grants, Rights, VirtualPath};
 
 use super::*;
 use crate::{
-    AccountLimits, Accounts, Directory, Home, MountSpec, Recall, RequireTls, Settings, Tree,
+    AccountLimits, Accounts, Directory, Home, KeyFile, MountSpec, Recall, RequireTls, Settings,
+    SshAccess, SshLogin, Tree,
     contract::{self, MD5_RIGHT, account, log_in_at, name, start},
+    public_key::samples,
 };
 
 fn at(path: &str) -> VirtualPath {
@@ -66,6 +68,16 @@ fn an_account_is_read_as_it_was_written() {
             "email:anna@example.org".parse().unwrap(),
             r"subject:O=Example\, Inc.,CN=anna".parse().unwrap(),
         ],
+        ssh: SshAccess {
+            login: SshLogin::KeyAndPassword,
+            keys: vec![
+                format!("from=\"192.0.2.*\",restrict {} anna", samples::ED25519)
+                    .parse()
+                    .unwrap(),
+                samples::ECDSA.parse().unwrap(),
+            ],
+            key_file: Some(Arc::new(KeyFile::new("/etc/wharf/keys/anna"))),
+        },
         ..account("whole", MD5_RIGHT)
     };
     let store = filled(&directory, &[whole.clone(), account("ann", "")]);
@@ -140,14 +152,14 @@ fn a_database_of_another_program_or_of_a_newer_one_is_refused() {
         Store::open(&newer),
         Err(Error::NewerSchema {
             found: 99,
-            known: 2
+            known: 3
         })
     ));
 }
 
 /// A store of the first version keeps its accounts, and older programs leave the new one alone.
 #[test]
-fn a_store_of_version_1_is_brought_to_version_2() {
+fn a_store_of_version_1_is_brought_to_version_3() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("accounts.db");
     let record = r#"{"home":{"directory":"/srv/home","start":"/"},"grants":[{"path":"/","rights":[]}],"enabled":true}"#;
@@ -166,10 +178,11 @@ fn a_store_of_version_1_is_brought_to_version_2() {
     let ann = store.show(&name("ann")).unwrap();
     assert_eq!(ann.require_tls, RequireTls::Inherit);
     assert_eq!(ann.certificates, []);
+    assert_eq!(ann.ssh, SshAccess::default());
     let version = store
         .lock()
         .pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
-    assert_eq!(version.unwrap(), 2);
+    assert_eq!(version.unwrap(), 3);
 }
 
 #[cfg(unix)]
