@@ -10,6 +10,7 @@ import re
 
 HERE = pathlib.Path(__file__).resolve().parent
 TRANSCRIPTS = sorted((HERE.parent / "crates/wharf-proto/src/ftp").rglob("transcripts/*.txt"))
+SFTP_TRANSCRIPTS = sorted((HERE.parent / "crates/wharf-proto/src/sftp").rglob("transcripts/*.txt"))
 ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)")
 
 LISTINGS = [
@@ -29,6 +30,16 @@ REPLIES = [
     b"150 Opening BINARY mode data connection for f (5 bytes).\r\n226 Transfer complete.\r\n",
     b"250-one\n550 x\n\n250 end\n", b"\xff\xfb\x01220 hi\r\n", b"HTTP/1.1 400 Bad Request\r\n",
 ]
+
+
+SCP_COMMANDS = [
+    b"scp -r -p -d -t 'a b'", b"scp -v -f ~/*.[ch] -- \\*", b'md5sum "a\\"b" c', b"df -k .", b"echo -n a  b", b"scp -t a;id",
+]
+SCP_SOURCES = [
+    b"T1000000000 5 1100000000 7\nC0644 5 a b\nhello\0D0755 0 d\nC0600 0 e\n\0E\n\1scp: x: no\n\2gone\n",
+    b"C0644 3 f\nabc\1scp: f: Input/output error\nC0644 4294967296 big\nx", b"D0777 0 .\n", b"C0644 1 ../x\n",
+]
+SCP_ANSWERS = [b"\0" * 12, b"\1scp: x: Not a directory\n", b"\0\0\1scp: a: no\n\0\0\0\2full\n", b"sh: scp: not found\n"]
 
 
 def spoken(lines, speaker):
@@ -57,6 +68,63 @@ def tls_settings(lines):
     return sum(marks.get(line, 0) for line in lines)
 
 
+SFTP_KINDS = {name: number for number, name in enumerate(
+    "INIT VERSION OPEN CLOSE READ WRITE LSTAT FSTAT SETSTAT FSETSTAT OPENDIR READDIR REMOVE MKDIR RMDIR REALPATH STAT "
+    "RENAME READLINK SYMLINK".split(), 1)} | {name: number for number, name in enumerate(
+        "STATUS HANDLE DATA NAME ATTRS".split(), 101)} | {"EXTENDED": 200, "EXTENDED_REPLY": 201}
+SFTP_FIELD = re.compile(r"\"([^\"]*)\"|'([^']*)'|x([0-9a-f]+)|(\d+)(?::(64|8))?")
+
+
+def sftp_fields(text):
+    """The octets of a packet's fields, see the README of the transcripts."""
+    out = b""
+    for string, raw, digits, number, width in SFTP_FIELD.findall(text):
+        octets = unescape((string or raw).encode())
+        if digits:
+            out += bytes.fromhex(digits)
+        elif number:
+            out += int(number).to_bytes(int(width or 32) // 8, "big")
+        else:
+            out += (b"" if raw else len(octets).to_bytes(4, "big")) + octets
+    return out
+
+
+def sftp_packet(text):
+    kind, _, rest = text.partition(" ")
+    return bytes([SFTP_KINDS.get(kind) or int(kind)]) + sftp_fields(rest)
+
+
+def sftp():
+    """Every packet by itself, and every conversation from either side."""
+    for path in SFTP_TRANSCRIPTS:
+        for session in re.split(r"^% .*$", path.read_text(), flags=re.M):
+            said = heard = b""
+            for line in session.splitlines():
+                packet = sftp_packet(line[3:].removesuffix(" ...")) if line[:3] in ("C: ", "S: ") else b""
+                framed = len(packet).to_bytes(4, "big") + packet
+                if line.startswith("C= "):
+                    said += sftp_fields(line[3:])
+                elif line.startswith("C: "):
+                    put("sftp_packet", packet)
+                    said += framed
+                elif packet:
+                    # A response is read without its identifier.
+                    put("sftp_packet", packet[:1] + packet[5:])
+                    heard += framed
+            for choice in (0, 1, 0xFE):
+                put("sftp_server", bytes([choice]) + said + bytes([0, 1, 3, 2]) * (len(said) // 28))
+            for count in range(32):
+                # The requests that are open are numbered from nought on.
+                put("sftp_client", bytes([count]) + bytes(range(count)) + heard)
+    version = b"\0\0\0\5\2\0\0\0\3"
+    answers = [b"\x67%s\0\0\0\3abc", b"\x66%s\0\0\0\1h", b"\x68%s\0\0\0\1\0\0\0\1f\0\0\0\1l\0\0\0\0",
+               b"\x68%s\0\0\0\1\0\0\0\1/\0\0\0\1/\0\0\0\0", b"\x69%s\0\0\0\0", b"\x65%s\0\0\0\0", b"\x65%s\0\0\0\4",
+               b"\xc9%s" + bytes(32), b"\xc9%s" + bytes(88), b"\xc9%s\0\0\0\5\0\0\0\1u\0\0\0\0", b"\xc9%s\0\0\0\3md5abc",
+               b"\xc9%s\0\0\0\x08md5-hash\0\0\0\0", b"\xc9%s" + bytes(36)]
+    packets = [answer % number.to_bytes(4, "big") for number, answer in enumerate(answers)]
+    put("sftp_client", bytes([14]) + bytes(range(14)) + version + b"".join(len(p).to_bytes(4, "big") + p for p in packets))
+
+
 def put(target, content):
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,11 +151,19 @@ def main():
     for listing in LISTINGS:
         for form in range(3):
             put("listing", bytes([form]) + listing)
+    sftp()
     for path in PATHS:
         put("virtual_path", path)
     for line in (b"PORT 127,0,0,1,200,10", b"EPRT |2|::1|50000|", b"\xff\xf4\xff\xf2ABOR", b"CWD a\r\0b"):
         put("ftp_command", b"\0" + line + b"\r\n")
-    print(f"corpus: {len(TRANSCRIPTS)} transcripts")
+    for command in SCP_COMMANDS:
+        put("scp_command", command)
+    for said in SCP_SOURCES:
+        for first in (0xF1, 0xF3, 0x01):
+            put("scp_sink", bytes([first]) + said)
+    for answers in SCP_ANSWERS:
+        put("scp_source", b"\7" + b"\1\2\3\4\5\6" + b"\xff" + answers)
+    print(f"corpus: {len(TRANSCRIPTS) + len(SFTP_TRANSCRIPTS)} transcripts")
 
 
 main()

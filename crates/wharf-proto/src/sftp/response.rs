@@ -402,7 +402,7 @@ impl<'a> Response<'a> {
     ///
     /// # Errors
     /// When the fields do not fit.
-    pub(super) fn parse(
+    pub fn parse(
         kind: u8,
         fields: &'a [u8],
         extended: Option<ExtendedBody>,
