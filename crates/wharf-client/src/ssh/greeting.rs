@@ -102,7 +102,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Greeted<S> {
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         if !this.done && matches!(polled, Poll::Ready(Ok(()))) {
             let new = buffer.filled().get(before..).unwrap_or_default().to_vec();
-            this.listen(&new)?;
+            if let Err(foreign) = this.listen(&new) {
+                // A read that fails has read nothing.
+                buffer.set_filled(before);
+                return Poll::Ready(Err(foreign));
+            }
         }
         polled
     }
@@ -134,7 +138,7 @@ mod tests {
 
     async fn heard(text: &[u8]) -> (Heard, io::Result<usize>) {
         let heard = Heard::default();
-        let mut stream = Greeted::new(std::io::Cursor::new(text.to_vec()), heard.clone());
+        let mut stream = Greeted::new(io::Cursor::new(text.to_vec()), heard.clone());
         let mut all = Vec::new();
         let read = Box::pin(stream.read_to_end(&mut all)).await;
         (heard, read)
