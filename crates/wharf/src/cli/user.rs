@@ -7,13 +7,14 @@ use std::{
     io::{self, BufRead as _, IsTerminal as _},
     num::NonZeroU64,
     path::PathBuf,
+    sync::Arc,
 };
 
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, CertificateRule, Home, RequireTls, SshAccess,
-    Store, StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, AuthorizedKey, CertificateRule, Home,
+    KeyFile, RequireTls, SshAccess, SshLogin, Store, StoredSecret, Tree,
 };
 use wharf_vfs::{Grants, Right, Rights, VirtualPath};
 
@@ -108,6 +109,19 @@ struct Properties {
     /// No client certificate is the account's any more.
     #[arg(long, conflicts_with = "certificates")]
     no_certificates: bool,
+    /// Public key that opens the account over SSH: its line as in `id_ed25519.pub`, with options before
+    /// it; may be given again and replaces those of before.
+    #[arg(long = "authorized-key", value_name = "LINE")]
+    authorized_keys: Vec<AuthorizedKey>,
+    /// File of such keys, which the server reads again when it changed.
+    #[arg(long, value_name = "FILE")]
+    authorized_keys_file: Option<PathBuf>,
+    /// No key opens the account any more, and no file of keys is read.
+    #[arg(long, conflicts_with_all = ["authorized_keys", "authorized_keys_file"])]
+    no_authorized_keys: bool,
+    /// What opens the account over SSH: any, key, password or key+password.
+    #[arg(long, value_name = "PROOFS")]
+    ssh_login: Option<SshLogin>,
     /// Let nobody in, but keep the password.
     #[arg(long, conflicts_with = "enable")]
     disable: bool,
@@ -124,6 +138,9 @@ struct Password {
     /// File whose first line is a password hash (argon2id, bcrypt, $1$, $5$, $6$, $y$).
     #[arg(long, value_name = "FILE")]
     hash_file: Option<PathBuf>,
+    /// No password: the account is entered by its keys or certificates alone.
+    #[arg(long, conflicts_with_all = ["password_file", "hash_file"])]
+    no_password: bool,
 }
 
 fn rights(text: &str) -> Result<Rights, String> {
@@ -204,7 +221,7 @@ impl Action {
                     certificates: Vec::new(),
                     ssh: SshAccess::default(),
                 };
-                properties.apply(&mut account);
+                properties.apply(&mut account)?;
                 store.add(&account).map_err(stored)?;
                 Ok(say(&format!("Added {name}.\n"))?)
             }
@@ -226,7 +243,7 @@ impl Action {
                 if let Some(home) = home {
                     account.home = Home::directory(absolute(&home)?);
                 }
-                properties.apply(&mut account);
+                properties.apply(&mut account)?;
                 store.set(&account).map_err(stored)?;
                 Ok(say(&details(&account))?)
             }
@@ -248,7 +265,7 @@ impl Action {
 }
 
 impl Properties {
-    fn apply(self, account: &mut Account) {
+    fn apply(self, account: &mut Account) -> Result<(), Failure> {
         if self.rights.is_some() || !self.grants.is_empty() {
             let everywhere = self.rights.map(|rights| (VirtualPath::root(), rights));
             let kept = account.grants.rules().iter().rev().cloned();
@@ -264,16 +281,46 @@ impl Properties {
         if self.no_certificates || !self.certificates.is_empty() {
             account.certificates = self.certificates;
         }
+        if self.no_authorized_keys {
+            (account.ssh.keys, account.ssh.key_file) = (Vec::new(), None);
+        }
+        if !self.authorized_keys.is_empty() {
+            account.ssh.keys = self.authorized_keys;
+        }
+        if let Some(path) = &self.authorized_keys_file {
+            account.ssh.key_file = Some(Arc::new(key_file(path)?));
+        }
+        account.ssh.login = self.ssh_login.unwrap_or(account.ssh.login);
         account.enabled = if self.disable {
             false
         } else {
             account.enabled || self.enable
         };
+        Ok(())
+    }
+}
+
+/// A file of keys by its whole path, every line of which is understood now.
+fn key_file(path: &std::path::Path) -> Result<KeyFile, Failure> {
+    let wrong = |error: String| Failure::usage(format!("{}: {error}", path.display()));
+    let file = KeyFile::new(
+        path.canonicalize()
+            .map_err(|error| wrong(error.to_string()))?,
+    );
+    let keys = file
+        .inspect()
+        .map_err(|error| Failure::usage(error.to_string()))?;
+    match keys.refused().first() {
+        Some(refused) => Err(wrong(refused.to_string())),
+        None => Ok(file),
     }
 }
 
 impl Password {
     fn read(&self) -> Result<StoredSecret, Failure> {
+        if self.no_password {
+            return Ok(StoredSecret::locked());
+        }
         if let Some(path) = &self.hash_file {
             let text = first_line(path)?;
             let secret = StoredSecret::parse(&text);
@@ -387,6 +434,23 @@ fn details(account: &Account) -> String {
     for rule in &account.certificates {
         text.push_str(&format!("certificate    {rule}\n"));
     }
+    text.push_str(&format!("SSH login      {}\n", account.ssh.login));
+    for key in &account.ssh.keys {
+        text.push_str(&format!(
+            "authorized key {} {} {}",
+            key.key().algorithm(),
+            key.fingerprint(),
+            key.comment()
+        ));
+        text.truncate(text.trim_end().len());
+        if !key.options().is_empty() {
+            text.push_str(&format!("  ({})", key.options()));
+        }
+        text.push('\n');
+    }
+    if let Some(file) = &account.ssh.key_file {
+        text.push_str(&format!("keys in file   {}\n", file.path().display()));
+    }
     text
 }
 
@@ -459,13 +523,17 @@ mod tests {
         let line = Line::try_parse_from(std::iter::once(&"set").chain(words))
             .map_err(|error| error.to_string())?;
         let mut account = account.clone();
-        line.properties.apply(&mut account);
+        line.properties
+            .apply(&mut account)
+            .map_err(|failure| failure.to_string())?;
         Ok(account)
     }
 
-    #[test]
-    fn tls_of_an_account_is_set_shown_and_taken_back() {
-        let plain = Account {
+    const KEY: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKDarEXtR9tcG0Dd/cSGqLRQ31u3SXSY0qxGY+4XL0q9";
+
+    fn plain() -> Account {
+        Account {
             name: AccountName::parse(b"anna").unwrap(),
             kind: AccountKind::User,
             home: Home::directory("/srv"),
@@ -478,7 +546,64 @@ mod tests {
             require_tls: RequireTls::Inherit,
             certificates: Vec::new(),
             ssh: SshAccess::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn sft_06_keys_of_an_account_are_set_shown_and_taken_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("keys");
+        write(&file, &format!("{KEY}\n"));
+        let line = format!("restrict {KEY} anna@example.org");
+        let path = file.to_str().unwrap();
+        let words = [
+            "--authorized-key",
+            &line,
+            "--authorized-keys-file",
+            path,
+            "--ssh-login",
+            "key+password",
+        ];
+        let keyed = changed(&plain(), &words).unwrap();
+        assert_eq!(keyed.ssh.login, SshLogin::KeyAndPassword);
+        let shown = details(&keyed);
+        for line in [
+            "SSH login      key+password\n",
+            "authorized key ssh-ed25519 SHA256:",
+            " anna@example.org  (restrict)\n",
+            "keys in file   /",
+        ] {
+            assert!(shown.contains(line), "{line} in {shown}");
+        }
+        let kept = changed(&keyed, &["--max-sessions", "3"]).unwrap();
+        assert_eq!(kept.ssh, keyed.ssh);
+        let back = changed(&keyed, &["--no-authorized-keys", "--ssh-login", "any"]).unwrap();
+        assert_eq!(back.ssh, SshAccess::default());
+        write(&file, "verify-required nonsense\n");
+        for (words, part) in [
+            (["--ssh-login", "two"], "any, key, password, key+password"),
+            (["--authorized-key", "nonsense"], "not a public key"),
+            (["--authorized-keys-file", path], "line 1:"),
+            (
+                ["--authorized-keys-file", "/nowhere/at/all"],
+                "/nowhere/at/all",
+            ),
+        ] {
+            let error = changed(&plain(), &words).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "writes the file that is read")]
+    fn write(path: &std::path::Path, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[test]
+    fn tls_of_an_account_is_set_shown_and_taken_back() {
+        let plain = plain();
         let rule = format!("sha256:{}", "0a".repeat(32));
         let words = [
             "--require-tls",

@@ -1,5 +1,6 @@
 //! What a configuration means, and what is told about one that means nothing.
 
+mod people;
 mod tls;
 
 use std::{num::NonZeroU64, path::Path, time::Duration};

@@ -1,10 +1,10 @@
 //! Accounts out of the users of the file and the anonymous section.
 
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, path::Path, sync::Arc};
 
 use wharf_accounts::{
-    Account, AccountKind, AccountLimits, AccountName, Home, Lock, MountSpec, RequireTls, Secret,
-    SshAccess, StoredSecret, Tree,
+    Account, AccountKind, AccountLimits, AccountName, AuthorizedKey, Home, KeyFile, Lock,
+    MountSpec, RequireTls, Secret, SshAccess, SshLogin, StoredSecret, Tree,
 };
 use wharf_vfs::{Grants, Rights, VirtualPath};
 
@@ -13,7 +13,7 @@ use crate::config::{
     raw::{Report, nearest},
     read_file,
     table::{Anonymous, UserEntry},
-    types::RequireTls as Word,
+    types::{RequireTls as Word, SshLogin as SshWord},
 };
 
 /// The accounts of the users.
@@ -38,6 +38,7 @@ pub(super) fn users(
             tree(entry, &key, volumes, report),
             password(entry, &key, report),
         );
+        let ssh = ssh_access(entry, &key, report);
         let (Some(tree), Some(password)) = (tree, password) else {
             continue;
         };
@@ -60,10 +61,58 @@ pub(super) fn users(
             password,
             require_tls: asked_for(entry.require_tls),
             certificates: entry.certificates.clone(),
-            ssh: SshAccess::default(),
+            ssh,
         });
     }
     accounts
+}
+
+/// The keys of a user, all of which must be understood, and what they are good for.
+fn ssh_access(entry: &UserEntry, key: &str, report: &mut Report) -> SshAccess {
+    let mut keys = Vec::with_capacity(entry.authorized_keys.len());
+    for (at, text) in entry.authorized_keys.iter().enumerate() {
+        let place = format!("{key}.authorized_keys[{at}]");
+        match text.parse::<AuthorizedKey>() {
+            Ok(key) => keys.push(key),
+            Err(error) => {
+                let message = format!("a key of user `{}` is refused: {error}", entry.name);
+                report.add_at(&place, message, "mend or remove it; one key to each text");
+            }
+        }
+    }
+    let key_file = entry.authorized_keys_file.as_ref().map(|path| {
+        let file = KeyFile::new(path);
+        check_key_file(&file, key, report);
+        Arc::new(file)
+    });
+    let login = match entry.ssh_login {
+        SshWord::Any => SshLogin::Any,
+        SshWord::Key => SshLogin::Key,
+        SshWord::Password => SshLogin::Password,
+        SshWord::KeyAndPassword => SshLogin::KeyAndPassword,
+    };
+    SshAccess {
+        login,
+        keys,
+        key_file,
+    }
+}
+
+/// What is wrong with a file of keys now is told now; what becomes wrong later is for the log.
+fn check_key_file(file: &KeyFile, key: &str, report: &mut Report) {
+    let place = format!("{key}.authorized_keys_file");
+    match file.inspect() {
+        Ok(keys) => {
+            for refused in keys.refused() {
+                let message = format!("{}: {refused}", file.path().display());
+                report.add_at(&place, message, "mend or remove the line");
+            }
+        }
+        Err(error) => {
+            let hint = "the file must be there, and readable by the user who starts the server";
+            report.add_at(&place, error.to_string(), hint);
+        }
+    }
 }
 
 /// What an account asks for; where nothing is written, what the service does.
@@ -153,16 +202,31 @@ fn grants(entry: &UserEntry) -> Grants {
     Grants::new(std::iter::once((VirtualPath::root(), everywhere)).chain(parts))
 }
 
-/// The password from the one place where it is given.
+fn has_keys(entry: &UserEntry) -> bool {
+    !entry.authorized_keys.is_empty() || entry.authorized_keys_file.is_some()
+}
+
+/// The password from the one place where it is given; a user with keys needs none.
 fn password(entry: &UserEntry, key: &str, report: &mut Report) -> Option<StoredSecret> {
     let name = &entry.name;
     let (field, stored) = match (&entry.password, &entry.password_hash, &entry.password_file) {
         (Some(password), None, None) => ("password", StoredSecret::plain(text_of(password))),
         (None, Some(hash), None) => ("password_hash", StoredSecret::parse(text_of(hash))),
         (None, None, Some(file)) => ("password_file", from_file(file, key, report)?),
+        (None, None, None) if has_keys(entry) => {
+            if matches!(entry.ssh_login, SshWord::Password | SshWord::KeyAndPassword) {
+                let message = format!("`ssh_login` wants a password, and user `{name}` has none");
+                report.add_at(
+                    &format!("{key}.ssh_login"),
+                    message,
+                    "set password_hash, or ssh_login = \"key\"",
+                );
+            }
+            return Some(StoredSecret::locked());
+        }
         (None, None, None) => {
             let message = format!("user `{name}` has no password");
-            let hint = "set password_hash (password_hash = \"!\" locks the account), password_file or password";
+            let hint = "set password_hash (password_hash = \"!\" locks the account), password_file, password or authorized_keys";
             report.add_at(&format!("{key}.name"), message, hint);
             return None;
         }

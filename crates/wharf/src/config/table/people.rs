@@ -7,7 +7,7 @@ use wharf_vfs::{Rights, VirtualPath};
 
 use crate::config::{
     section::section,
-    types::{Bytes, Moment, Rate, RequireTls, VolumeKind},
+    types::{Bytes, Moment, Rate, RequireTls, SshLogin, VolumeKind},
 };
 
 section! {
@@ -54,7 +54,8 @@ section! {
     UserEntry {
         /// Name to log in with.
         name: AccountName = required, Live;
-        /// Password as it is. Prefer `password_hash` or `password_file`.
+        /// Password as it is. Prefer `password_hash` or `password_file`. A user with authorized keys
+        /// needs none.
         password: Option<Secret> = none, Live;
         /// Hash of the password: argon2id, bcrypt, $1$, $5$, $6$ or $y$; `!` locks the account.
         password_hash: Option<Secret> = none, Live;
@@ -85,6 +86,15 @@ section! {
         /// Client certificates that are this user's; what one is good for says
         /// `tls.client_certificate_role`.
         certificates: Vec<CertificateRule> = "[]", Live;
+        /// Public keys that open the account over SSH: lines as in OpenSSH's `authorized_keys`, or
+        /// blocks as in RFC 4716. Options before a key: `from=`, `expiry-time=` (in UTC),
+        /// `cert-authority` with `principals=`, `restrict`, `no-*`, `command="internal-sftp"`.
+        authorized_keys: Vec<String> = "[]", Live;
+        /// File of such keys, which is read again when it changed. It must belong to root or to the
+        /// user that the server runs as, and nobody else may write it.
+        authorized_keys_file: Option<PathBuf> = none, Live;
+        /// What opens the account over SSH.
+        ssh_login: SshLogin = "\"any\"", Live;
         /// Moment from which on the user cannot log in.
         expires: Option<Moment> = none, Live;
         /// Whether the user may log in.
