@@ -130,4 +130,4 @@ const fn is_missing(kind: ErrorKind) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

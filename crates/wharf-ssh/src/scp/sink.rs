@@ -340,7 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Receiver<'_, S> {
         }
         let view = self.view();
         if header.size >= SPACE_CHECK_FROM
-            && let Ok(space) = view.space(&path).await
+            && let Some(directory) = path.parent()
+            && let Ok(space) = view.space(&directory).await
             && space.free < header.size
         {
             return Err(ErrorKind::NoSpace.text());

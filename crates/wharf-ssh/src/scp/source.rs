@@ -284,6 +284,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Sender<'_, S> {
             .fold(buffer::BUFFER_SIZE, usize::min);
         let (mut offset, mut failure) = (0, None);
         transfer.sent(0);
+        // What a sink that answers in advance has not been told yet.
+        self.wire.write(self.machine.output()).await?;
+        self.machine.output().clear();
         while offset < size {
             let left = usize::try_from(size - offset).unwrap_or(usize::MAX);
             if failure.is_none() {
