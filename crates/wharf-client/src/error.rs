@@ -217,6 +217,12 @@ impl Error {
         self
     }
 
+    /// The code of an SFTP status.
+    pub(crate) fn with_status(mut self, code: u16) -> Self {
+        self.0.code = Some(code);
+        self
+    }
+
     /// Names the cause (a row of the decision tree) and how to mend it.
     pub(crate) fn because<H: Into<String>>(
         mut self,
@@ -253,7 +259,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The server's reply code, where a reply was the cause.
+    /// The server's reply code (FTP) or status code (SFTP), where such a reply was the cause.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         self.0.code

@@ -15,7 +15,7 @@ use std::{
         fd::OwnedFd,
         unix::{
             ffi::OsStrExt,
-            fs::{FileExt, MetadataExt, OpenOptionsExt},
+            fs::{MetadataExt, OpenOptionsExt},
         },
     },
     path::{Path, PathBuf},
@@ -91,6 +91,42 @@ impl Local {
 
     pub(crate) fn cut(&self, size: u64) -> io::Result<()> {
         Ok(rustix::fs::ftruncate(&self.0, size)?)
+    }
+
+    /// Reads so many octets at `offset` as there is room for.
+    pub(crate) fn read_all_at(&self, room: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut filled = 0;
+        while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match rustix::io::pread(&self.0, rest, offset + filled as u64) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes all octets at `offset`.
+    pub(crate) fn write_all_at(&self, mut octets: &[u8], mut offset: u64) -> io::Result<()> {
+        while !octets.is_empty() {
+            match rustix::io::pwrite(&self.0, octets, offset) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => {
+                    octets = octets.get(count..).unwrap_or_default();
+                    offset += count as u64;
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the permission bits.
+    pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+        let mode = rustix::fs::Mode::from_raw_mode(mode & 0o777);
+        Ok(rustix::fs::fchmod(&self.0, mode)?)
     }
 
     /// Reads `length` octets at `offset`; fewer only at the end of the file.
@@ -189,12 +225,8 @@ impl wharf_vfs::File for Local {
     }
 
     fn write_at(&self, piece: Vec<u8>, offset: u64) -> Answer<'_, Vec<u8>> {
-        let work = || -> io::Result<Vec<u8>> {
-            let file = File::from(self.0.try_clone()?);
-            file.write_all_at(&piece, offset)?;
-            Ok(piece)
-        };
-        Answer::now(work().map_err(|error| broken(Operation::Write, error)))
+        let written = self.write_all_at(&piece, offset).map(|()| piece);
+        Answer::now(written.map_err(|error| broken(Operation::Write, error)))
     }
 
     fn set_size(&self, size: u64) -> Answer<'_, ()> {
@@ -227,6 +259,8 @@ pub(crate) struct Facts {
     pub(crate) size: u64,
     /// Unix seconds.
     pub(crate) modified: i64,
+    /// Permission bits.
+    pub(crate) mode: u32,
 }
 
 /// Looks at a path, through links; `None` when nothing stands there.
@@ -237,6 +271,7 @@ pub(crate) fn facts(path: &Path) -> io::Result<Option<Facts>> {
             file: found.is_file(),
             size: found.len(),
             modified: found.mtime(),
+            mode: found.mode() & 0o7777,
         })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
@@ -276,6 +311,18 @@ pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         other => other,
+    }
+}
+
+/// Makes a symbolic link; another link of that name is replaced, nothing else is.
+pub(crate) fn make_link(path: &Path, text: &[u8]) -> io::Result<()> {
+    let make = || rustix::fs::symlinkat(text, CWD, path);
+    match make() {
+        Err(rustix::io::Errno::EXIST) if path.is_symlink() => {
+            remove(path)?;
+            Ok(make()?)
+        }
+        other => Ok(other?),
     }
 }
 

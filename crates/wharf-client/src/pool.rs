@@ -1,7 +1,9 @@
 //! The sessions with one site: as many as asked for, fewer when the server says so.
 //!
-//! A server that answers "too many" (421, 530) while others of our sessions stand lowers the number for
-//! the rest of the run: there is no knob to tune and no deadlock (rclone's issue 4694).
+//! FTP moves one file per session, so a pool of them is lent out. A server that answers "too many"
+//! (421, 530) while others of our sessions stand lowers the number for the rest of the run: there is no
+//! knob to tune and no deadlock (rclone's issue 4694). SSH carries everything over one connection: there
+//! is one session, which all share; a new one is opened when it is lost.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -11,9 +13,10 @@ use std::sync::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    Credentials, Error, Kind, Observer, Options, Result, Site, Step, TransferId,
-    ftp::{Session, session::Context},
+    Credentials, Error, Kind, Observer, Options, Result, Scheme, Site, Step, TransferId,
+    ftp::{Session, session},
     retry::Retry,
+    ssh::{self, CopyProtocol, sftp::Sftp},
 };
 
 /// Sessions with one site. Cheap to clone.
@@ -23,16 +26,51 @@ pub struct Pool {
 }
 
 struct Inner {
-    context: Arc<Context>,
+    sessions: Sessions,
+    transfers: AtomicU64,
+}
+
+enum Sessions {
+    Ftp(Ftp),
+    Ssh(Ssh),
+}
+
+struct Ftp {
+    context: Arc<session::Context>,
     permits: Arc<Semaphore>,
     idle: Mutex<Vec<Session>>,
     /// Sessions that are open, idle or lent.
     open: AtomicUsize,
-    transfers: AtomicU64,
+}
+
+struct Ssh {
+    context: Arc<ssh::Context>,
+    /// Held while a session is opened: whoever comes meanwhile waits and shares it.
+    reached: tokio::sync::Mutex<Option<Reached>>,
+}
+
+/// A connection, and what is spoken on it.
+#[derive(Clone)]
+enum Reached {
+    /// SFTP, and the connection that carries it; none where a test is the server.
+    Sftp(Sftp, Option<Arc<ssh::Connection>>),
+    /// The protocol of `scp -O`.
+    Scp(Arc<ssh::Connection>),
+}
+
+/// What work goes through.
+pub(crate) enum Way {
+    /// A session of the pool's, to be leased.
+    Ftp,
+    /// The one session that all share.
+    Sftp(Sftp),
+    /// A command on the other side for each piece of work (SCP-30).
+    Scp(Arc<ssh::Connection>),
 }
 
 impl Pool {
-    /// A pool without a session yet.
+    /// A pool without a session yet. `credentials` serve FTP; SSH's are in [`Options::ssh`], and these
+    /// are taken for what is missing there.
     #[must_use]
     pub fn new(
         site: Site,
@@ -40,14 +78,49 @@ impl Pool {
         options: Options,
         observer: Arc<dyn Observer>,
     ) -> Self {
-        let parallel = options.parallel.max(1);
-        let context = Context::new(site, credentials, options, observer);
-        Self {
-            inner: Arc::new(Inner {
+        let sessions = if site.scheme.is_ssh() {
+            let mut options = options;
+            if credentials.are_secret() && options.ssh.user.is_none() {
+                options.ssh.user = String::from_utf8(credentials.user).ok();
+                options.ssh.password = options.ssh.password.or(Some(credentials.password));
+            }
+            Sessions::Ssh(Ssh {
+                context: Arc::new(ssh::Context::new(site, options, observer)),
+                reached: tokio::sync::Mutex::default(),
+            })
+        } else {
+            let parallel = options.parallel.max(1);
+            let context = session::Context::new(site, credentials, options, observer);
+            Sessions::Ftp(Ftp {
                 context: Arc::new(context),
                 permits: Arc::new(Semaphore::new(parallel)),
                 idle: Mutex::new(Vec::new()),
                 open: AtomicUsize::new(0),
+            })
+        };
+        Self {
+            inner: Arc::new(Inner {
+                sessions,
+                transfers: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// A pool whose session stands already.
+    #[cfg(test)]
+    pub(crate) fn with_session(
+        site: Site,
+        options: Options,
+        observer: Arc<dyn Observer>,
+        sftp: Sftp,
+    ) -> Self {
+        let ssh = Ssh {
+            context: Arc::new(ssh::Context::new(site, options, observer)),
+            reached: tokio::sync::Mutex::new(Some(Reached::Sftp(sftp, None))),
+        };
+        Self {
+            inner: Arc::new(Inner {
+                sessions: Sessions::Ssh(ssh),
                 transfers: AtomicU64::new(0),
             }),
         }
@@ -56,17 +129,46 @@ impl Pool {
     /// The choices that hold.
     #[must_use]
     pub fn options(&self) -> &Options {
-        &self.inner.context.options
+        match &self.inner.sessions {
+            Sessions::Ftp(ftp) => &ftp.context.options,
+            Sessions::Ssh(ssh) => &ssh.context.options,
+        }
     }
 
     /// The site.
     #[must_use]
     pub fn site(&self) -> &Site {
-        &self.inner.context.site
+        match &self.inner.sessions {
+            Sessions::Ftp(ftp) => &ftp.context.site,
+            Sessions::Ssh(ssh) => &ssh.context.site,
+        }
     }
 
     pub(crate) fn observer(&self) -> &Arc<dyn Observer> {
-        &self.inner.context.observer
+        match &self.inner.sessions {
+            Sessions::Ftp(ftp) => &ftp.context.observer,
+            Sessions::Ssh(ssh) => &ssh.context.observer,
+        }
+    }
+
+    /// How many files may be worked on at once. Where they share one session, far more than there are
+    /// sessions: the session itself bounds how many are open.
+    pub(crate) fn files_at_once(&self) -> usize {
+        match &self.inner.sessions {
+            Sessions::Ftp(_) => self.options().parallel.max(1),
+            Sessions::Ssh(_) => ssh::sftp::OPEN_FILES,
+        }
+    }
+
+    /// What the next piece of work goes through; opens it when it is not there.
+    pub(crate) async fn way(&self) -> Result<Way> {
+        let Sessions::Ssh(ssh) = &self.inner.sessions else {
+            return Ok(Way::Ftp);
+        };
+        Ok(match Box::pin(ssh.reach()).await? {
+            Reached::Sftp(sftp, _) => Way::Sftp(sftp),
+            Reached::Scp(connection) => Way::Scp(connection),
+        })
     }
 
     pub(crate) fn retry(&self) -> Retry {
@@ -81,14 +183,18 @@ impl Pool {
         TransferId(self.inner.transfers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Lends a session; waits for one when all are lent.
+    /// Lends an FTP session; waits for one when all are lent.
     pub(crate) async fn lease(&self) -> Result<Lease> {
+        let Sessions::Ftp(ftp) = &self.inner.sessions else {
+            let text = "a session of FTP was asked of a site of SSH";
+            return Err(Error::new(Step::Connect, Kind::Usage, text));
+        };
         loop {
-            let permit = Arc::clone(&self.inner.permits)
+            let permit = Arc::clone(&ftp.permits)
                 .acquire_owned()
                 .await
                 .map_err(|_| Error::new(Step::Connect, Kind::Protocol, "the work was ended"))?;
-            let idle = self.inner.idle().pop();
+            let idle = ftp.idle().pop();
             if let Some(session) = idle {
                 return Ok(Lease {
                     session: Some(session),
@@ -96,9 +202,9 @@ impl Pool {
                     _permit: permit,
                 });
             }
-            match Session::open(&self.inner.context).await {
+            match Session::open(&ftp.context).await {
                 Ok(session) => {
-                    self.inner.open.fetch_add(1, Ordering::Relaxed);
+                    ftp.open.fetch_add(1, Ordering::Relaxed);
                     return Ok(Lease {
                         session: Some(session),
                         pool: self.clone(),
@@ -106,8 +212,7 @@ impl Pool {
                     });
                 }
                 Err(error)
-                    if error.kind() == Kind::Busy
-                        && self.inner.open.load(Ordering::Relaxed) > 0 =>
+                    if error.kind() == Kind::Busy && ftp.open.load(Ordering::Relaxed) > 0 =>
                 {
                     // The others go on; this place is given up for good.
                     permit.forget();
@@ -121,14 +226,82 @@ impl Pool {
 
     /// Says goodbye to the server on every idle session.
     pub async fn close(&self) {
-        let sessions = std::mem::take(&mut *self.inner.idle());
-        for session in sessions {
-            session.close().await;
+        match &self.inner.sessions {
+            Sessions::Ftp(ftp) => {
+                let sessions = std::mem::take(&mut *ftp.idle());
+                for session in sessions {
+                    session.close().await;
+                }
+            }
+            Sessions::Ssh(ssh) => {
+                let connection = match ssh.reached.lock().await.take() {
+                    Some(Reached::Sftp(sftp, connection)) => {
+                        sftp.close();
+                        connection
+                    }
+                    Some(Reached::Scp(connection)) => Some(connection),
+                    None => None,
+                };
+                if let Some(connection) = connection.and_then(Arc::into_inner) {
+                    connection.close().await;
+                }
+            }
         }
     }
 }
 
-impl Inner {
+impl Reached {
+    fn is_usable(&self) -> bool {
+        match self {
+            Self::Sftp(sftp, connection) => {
+                sftp.is_usable() && connection.as_ref().is_none_or(|it| !it.is_closed())
+            }
+            Self::Scp(connection) => !connection.is_closed(),
+        }
+    }
+}
+
+impl Ssh {
+    /// The session that stands, or a new one.
+    async fn reach(&self) -> Result<Reached> {
+        let mut reached = self.reached.lock().await;
+        if let Some(stands) = reached.as_ref().filter(|stands| stands.is_usable()) {
+            return Ok(stands.clone());
+        }
+        *reached = None;
+        let opened = self.open().await?;
+        *reached = Some(opened.clone());
+        Ok(opened)
+    }
+
+    async fn open(&self) -> Result<Reached> {
+        let context = &*self.context;
+        let copy = context.options.ssh.copy;
+        let may_be_old = context.site.scheme == Scheme::Scp;
+        let connection = Box::pin(ssh::Connection::open(&self.context)).await?;
+        let connection = Arc::new(connection);
+        if may_be_old && copy == CopyProtocol::Old {
+            return Ok(Reached::Scp(connection));
+        }
+        let channel = match connection.sftp_channel().await {
+            Ok(channel) => channel,
+            Err(error)
+                if may_be_old && copy == CopyProtocol::Auto && error.kind() == Kind::Rejected =>
+            {
+                let text = "the server has no SFTP; going on with the old protocol of scp";
+                context.observer.note(text);
+                return Ok(Reached::Scp(connection));
+            }
+            Err(error) => return Err(error),
+        };
+        let (incoming, outgoing) = channel.split();
+        let idle = context.options.idle_timeout;
+        let sftp = Sftp::begin(&context.site, incoming, outgoing, idle).await?;
+        Ok(Reached::Sftp(sftp, Some(connection)))
+    }
+}
+
+impl Ftp {
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Session>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,11 +324,24 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let Sessions::Ftp(ftp) = &self.pool.inner.sessions else {
+            return;
+        };
         match self.session.take() {
-            Some(session) if session.is_usable() => self.pool.inner.idle().push(session),
+            Some(session) if session.is_usable() => ftp.idle().push(session),
             _ => {
-                self.pool.inner.open.fetch_sub(1, Ordering::Relaxed);
+                ftp.open.fetch_sub(1, Ordering::Relaxed);
             }
         }
     }
+}
+
+/// Only SFTP can do that; the old protocol of scp moves files and nothing else.
+pub(crate) fn needs_sftp(pool: &Pool) -> Error {
+    let text = format!(
+        "{}: the old protocol of scp can only get and put files",
+        pool.site()
+    );
+    Error::new(Step::Command, Kind::Usage, text)
+        .hint("this needs SFTP: use sftp://, leave out -O, or ask the server's admin to offer SFTP")
 }

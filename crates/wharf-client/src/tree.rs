@@ -1,12 +1,14 @@
 //! Directories and everything below them: list, fetch, send, remove; and single commands on names.
 //!
-//! A tree is worked off by as many tasks as there may be sessions, from one queue that takes files
-//! before directories and so stays as short as one branch. Names come from the server: one that is not
+//! A tree is worked off by as many tasks as files may be moved at once (sessions of FTP, open files of
+//! SFTP), from one queue that takes files before directories and so stays as short as one branch. Names come from the server: one that is not
 //! a plain component (`..`, `a/b`, control bytes) is refused and counted as a failure, never written
 //! (CVE-2019-6111 and its family). Links to directories are not followed, so there are no circles.
 
+mod links;
 mod names;
 mod queue;
+mod sftp;
 
 use std::{
     path::{Path, PathBuf},
@@ -20,11 +22,15 @@ use wharf_proto::ftp::{
 
 pub use names::{list, make_directory, remove, rename, stat};
 
-use self::queue::{Queue, Work};
+use self::{
+    links::Links,
+    queue::{Queue, Work},
+};
 use crate::{
     Error, Kind, Location, Pool, Result, Step,
     local::{blocking, make_directory as make_local_directory, read_directory},
-    transfer::{Download, Upload, get, put},
+    pool::Way,
+    transfer::{Download, Upload, get, put, scp},
 };
 
 /// Directories within directories that are gone into.
@@ -67,18 +73,25 @@ pub async fn get_tree(pool: &Pool, source: &Location, target: &Path) -> Result<T
         make_local_directory(&path)
     })
     .await?;
+    if let Way::Scp(connection) = pool.way().await? {
+        return Box::pin(scp::get_tree(pool, &connection, source, target)).await;
+    }
+    let links = Arc::new(Links::default());
     let first = Work::Directory(Fetch {
         source: source.clone(),
         target: target.to_owned(),
         depth: 0,
+        links: Arc::clone(&links),
     });
-    queue::run(
+    let moved = queue::run(
         pool,
         first,
         fetch_directory,
         |pool, download: Download| async move { get(&pool, &download).await },
-    )
-    .await
+    );
+    let mut tally = moved.await?;
+    tally.failed += links.make(pool).await;
+    Ok(tally)
 }
 
 /// Sends everything below the local directory `source` into `target`, which is made when it is not
@@ -87,6 +100,9 @@ pub async fn get_tree(pool: &Pool, source: &Location, target: &Path) -> Result<T
 /// # Errors
 /// As [`get_tree`].
 pub async fn put_tree(pool: &Pool, source: &Path, target: &Location) -> Result<Tally> {
+    if let Way::Scp(connection) = pool.way().await? {
+        return Box::pin(scp::put_tree(pool, &connection, source, target)).await;
+    }
     let first = Work::Directory(Send {
         source: source.to_owned(),
         target: target.clone(),
@@ -105,6 +121,7 @@ struct Fetch {
     source: Location,
     target: PathBuf,
     depth: usize,
+    links: Arc<Links>,
 }
 
 struct Send {
@@ -152,7 +169,18 @@ async fn fetch_directory(pool: Pool, job: Fetch, queue: Arc<Queue<Fetch, Downloa
                     source,
                     target,
                     depth: job.depth + 1,
+                    links: Arc::clone(&job.links),
                 }));
+            }
+            EntryKind::Link if pool.options().links && entry.link_target.is_some() => {
+                let text = entry.link_target.unwrap_or_default();
+                let path = local_child(&job.target, &entry.name);
+                if !job.links.add(path, &text, job.depth) {
+                    pool.observer().note(&format!(
+                        "{}: a link that may lead out of the directory, left out",
+                        job.source.child(&entry.name, false)
+                    ));
+                }
             }
             EntryKind::Link if link_is_directory(&pool, &job.source, &entry).await? => {
                 pool.observer().note(&format!(
@@ -181,9 +209,7 @@ async fn fetch_directory(pool: Pool, job: Fetch, queue: Arc<Queue<Fetch, Downloa
 }
 
 async fn link_is_directory(pool: &Pool, parent: &Location, entry: &Entry) -> Result<bool> {
-    let place = parent.child(&entry.name, true);
-    let mut lease = pool.lease().await?;
-    lease.session()?.is_directory(&place.segments).await
+    names::is_directory(pool, &parent.child(&entry.name, true)).await
 }
 
 fn local_child(parent: &Path, name: &[u8]) -> PathBuf {

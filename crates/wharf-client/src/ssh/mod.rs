@@ -23,6 +23,8 @@ mod learn;
 mod options;
 mod pattern;
 mod pin;
+pub(crate) mod scp;
+pub(crate) mod sftp;
 mod signer;
 mod target;
 mod text;

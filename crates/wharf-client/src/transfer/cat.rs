@@ -6,10 +6,11 @@
 use wharf_proto::ftp::{Pathname, client::Request, server::Representation};
 use wharf_transfer::{Transform, buffer, tls::Truncated};
 
-use super::{Transferred, Verified, get::FromWire, partial};
+use super::{Transferred, Verified, get::FromWire, partial, sftp};
 use crate::{
     Error, Kind, Location, Pool, Result, Step, Verify,
     ftp::{Session, read_within},
+    pool::{Way, needs_sftp},
     site::UrlType,
 };
 
@@ -25,8 +26,7 @@ pub async fn cat(
     let mut given = 0;
     let mut retry = pool.retry();
     loop {
-        let mut lease = pool.lease().await?;
-        match attempt(pool, lease.session()?, source, &mut given, sink).await {
+        match attempt(pool, source, &mut given, sink).await {
             Ok(verified) => {
                 return Ok(Transferred {
                     size: given,
@@ -35,15 +35,28 @@ pub async fn cat(
                 });
             }
             Err(error) if source.kind == Some(UrlType::Text) && given > 0 => return Err(error),
-            Err(error) => {
-                drop(lease);
-                retry.after(error).await?;
-            }
+            Err(error) => retry.after(error).await?,
         }
     }
 }
 
 async fn attempt(
+    pool: &Pool,
+    source: &Location,
+    given: &mut u64,
+    sink: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
+) -> Result<Verified> {
+    match pool.way().await? {
+        Way::Ftp => {
+            let mut lease = pool.lease().await?;
+            Box::pin(attempt_ftp(pool, lease.session()?, source, given, sink)).await
+        }
+        Way::Sftp(session) => Box::pin(sftp::cat(pool, &session, source, given, sink)).await,
+        Way::Scp(_) => Err(needs_sftp(pool)),
+    }
+}
+
+async fn attempt_ftp(
     pool: &Pool,
     session: &mut Session,
     source: &Location,

@@ -14,12 +14,13 @@ use wharf_transfer::{Algorithm, Flow, Target, Transform, guard_against_stall};
 use super::{
     Course, LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error,
     part::{Known, Part},
-    partial,
+    partial, scp, sftp,
 };
 use crate::{
     Error, Kind, Location, Pool, Result, Step, Verify,
     ftp::{Running, Session, read_within},
     local::{Facts, Local, blocking, facts},
+    pool::Way,
     site::UrlType,
 };
 
@@ -39,22 +40,29 @@ pub struct Download {
 /// # Errors
 /// [`Error`]; the part file stays for the next run unless it is proved worthless.
 pub async fn get(pool: &Pool, download: &Download) -> Result<Transferred> {
-    let course = Course::new(pool, &download.source, &download.target);
-    let mut work = Work { course, download };
+    let mut course = Course::new(pool, &download.source, &download.target);
     loop {
-        let attempt = work.attempt().await;
-        if let Some(result) = work.course.ended(attempt).await {
+        let attempt = attempt(&mut course, download).await;
+        if let Some(result) = course.ended(attempt).await {
             return result;
         }
     }
 }
 
-struct Work<'a> {
-    course: Course<'a>,
+async fn attempt(course: &mut Course<'_>, download: &Download) -> Result<Transferred> {
+    match course.pool.way().await? {
+        Way::Ftp => Box::pin(Work { course, download }.attempt()).await,
+        Way::Sftp(session) => Box::pin(sftp::get(course, download, &session)).await,
+        Way::Scp(connection) => Box::pin(scp::get(course, download, &connection)).await,
+    }
+}
+
+struct Work<'a, 'b> {
+    course: &'a mut Course<'b>,
     download: &'a Download,
 }
 
-impl Work<'_> {
+impl Work<'_, '_> {
     async fn attempt(&mut self) -> Result<Transferred> {
         let mut lease = self.course.pool.lease().await?;
         let session = lease.session()?;

@@ -9,6 +9,9 @@ mod cat;
 mod get;
 mod part;
 mod put;
+pub(crate) mod scp;
+mod sftp;
+mod writer;
 
 use std::{path::Path, sync::Arc};
 
@@ -124,9 +127,14 @@ impl<'a> Course<'a> {
                 }
             }
         };
+        Some(self.tell(result))
+    }
+
+    /// The observer hears what the transfer ended with.
+    fn tell(&self, result: Result<Transferred>) -> Result<Transferred> {
         let observer = self.pool.observer();
         observer.finished(self.id, self.subject(), &result);
-        Some(result)
+        result
     }
 }
 

@@ -1,6 +1,9 @@
 //! The part file of a download: what of it may be gone on from, and what it becomes.
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 use wharf_transfer::Algorithm;
 
@@ -119,6 +122,26 @@ impl Part {
         })
         .await;
     }
+}
+
+/// Makes a small file in one go: written beside the target, given its time, renamed.
+pub(super) async fn write_whole(
+    target: PathBuf,
+    octets: Vec<u8>,
+    mtime: Option<i64>,
+    mode: Option<u32>,
+) -> Result<()> {
+    let what = format!("cannot write {}", target.display());
+    blocking(&what, move || {
+        let names = Names::of(&target)?;
+        let file = Local::open_part(&names.part)?;
+        file.cut(0)?;
+        file.write_all_at(&octets, 0)?;
+        mtime.map_or(Ok(()), |mtime| file.set_time(mtime))?;
+        mode.map_or(Ok(()), |mode| file.set_mode(mode))?;
+        names.commit()
+    })
+    .await
 }
 
 fn holding(file: &Local, octets: u64) -> io::Result<Held> {

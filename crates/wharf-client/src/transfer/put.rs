@@ -6,11 +6,14 @@ use tokio::time::timeout;
 use wharf_proto::ftp::{Pathname, client::Request, server::Representation};
 use wharf_transfer::{Flow, Source, guard_against_stall};
 
-use super::{Course, LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error, get::hash};
+use super::{
+    Course, LAST_WORDS, OVERLAP, Transferred, Verified, differs, flow_error, get::hash, scp, sftp,
+};
 use crate::{
     Error, Kind, Location, Pool, Result, Step, Verify,
     ftp::{Running, Session, read_within},
     local::{Facts, Local, blocking, facts},
+    pool::Way,
     site::UrlType,
 };
 
@@ -29,22 +32,29 @@ pub struct Upload {
 /// # Errors
 /// [`Error`].
 pub async fn put(pool: &Pool, upload: &Upload) -> Result<Transferred> {
-    let course = Course::new(pool, &upload.target, &upload.source);
-    let mut work = Work { course, upload };
+    let mut course = Course::new(pool, &upload.target, &upload.source);
     loop {
-        let attempt = work.attempt().await;
-        if let Some(result) = work.course.ended(attempt).await {
+        let attempt = attempt(&mut course, upload).await;
+        if let Some(result) = course.ended(attempt).await {
             return result;
         }
     }
 }
 
-struct Work<'a> {
-    course: Course<'a>,
+async fn attempt(course: &mut Course<'_>, upload: &Upload) -> Result<Transferred> {
+    match course.pool.way().await? {
+        Way::Ftp => Box::pin(Work { course, upload }.attempt()).await,
+        Way::Sftp(session) => Box::pin(sftp::put(course, upload, &session)).await,
+        Way::Scp(connection) => Box::pin(scp::put(course, upload, &connection)).await,
+    }
+}
+
+struct Work<'a, 'b> {
+    course: &'a mut Course<'b>,
     upload: &'a Upload,
 }
 
-impl Work<'_> {
+impl Work<'_, '_> {
     async fn attempt(&mut self) -> Result<Transferred> {
         let path = self.upload.source.clone();
         let what = format!("cannot read {}", path.display());

@@ -2,7 +2,11 @@
 
 use wharf_proto::ftp::listing::parse::{Entry, Kind as EntryKind};
 
-use crate::{Error, Kind, Location, Pool, Result, Step};
+use super::sftp;
+use crate::{
+    Error, Kind, Location, Pool, Result, Step,
+    pool::{Way, needs_sftp},
+};
 
 /// What is in a directory.
 ///
@@ -11,17 +15,23 @@ use crate::{Error, Kind, Location, Pool, Result, Step};
 pub async fn list(pool: &Pool, place: &Location) -> Result<Vec<Entry>> {
     let mut retry = pool.retry();
     loop {
-        let attempt = async {
-            let mut lease = pool.lease().await?;
-            let session = lease.session()?;
-            session.go_to(&place.segments).await?;
-            session.list().await
-        };
-        match attempt.await {
+        match Box::pin(list_once(pool, place)).await {
             Ok(entries) => return Ok(entries),
             Err(error) => retry.after(error).await?,
         }
     }
+}
+
+async fn list_once(pool: &Pool, place: &Location) -> Result<Vec<Entry>> {
+    match pool.way().await? {
+        Way::Sftp(session) => return sftp::list(&session, place).await,
+        Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Ftp => {}
+    }
+    let mut lease = pool.lease().await?;
+    let session = lease.session()?;
+    session.go_to(&place.segments).await?;
+    session.list().await
 }
 
 /// What is known of one object; of the directory after login when the URL names nothing.
@@ -31,27 +41,44 @@ pub async fn list(pool: &Pool, place: &Location) -> Result<Vec<Entry>> {
 pub async fn stat(pool: &Pool, place: &Location) -> Result<Entry> {
     let mut retry = pool.retry();
     loop {
-        let attempt = async {
-            let mut lease = pool.lease().await?;
-            let session = lease.session()?;
-            let Some(name) = place.name().filter(|name| *name != b"/") else {
-                session.go_to(&place.segments).await?;
-                let path = session.current_directory().await?;
-                return Ok(Entry::named(&path, EntryKind::Directory));
-            };
-            session.go_to(place.parents()).await?;
-            let entry = session.facts(name).await?;
-            if place.directory && entry.kind == EntryKind::File {
-                let text = format!("{place}: a directory was named, a file is there");
-                return Err(Error::new(Step::Command, Kind::Usage, text));
-            }
-            Ok(entry)
-        };
-        match attempt.await {
+        match Box::pin(stat_once(pool, place)).await {
             Ok(entry) => return Ok(entry),
             Err(error) => retry.after(error).await?,
         }
     }
+}
+
+async fn stat_once(pool: &Pool, place: &Location) -> Result<Entry> {
+    match pool.way().await? {
+        Way::Sftp(session) => return sftp::stat(&session, place).await,
+        Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Ftp => {}
+    }
+    let mut lease = pool.lease().await?;
+    let session = lease.session()?;
+    let Some(name) = place.name().filter(|name| *name != b"/") else {
+        session.go_to(&place.segments).await?;
+        let path = session.current_directory().await?;
+        return Ok(Entry::named(&path, EntryKind::Directory));
+    };
+    session.go_to(place.parents()).await?;
+    let entry = session.facts(name).await?;
+    if place.directory && entry.kind == EntryKind::File {
+        let text = format!("{place}: a directory was named, a file is there");
+        return Err(Error::new(Step::Command, Kind::Usage, text));
+    }
+    Ok(entry)
+}
+
+/// Whether a place is a directory, through links.
+pub(super) async fn is_directory(pool: &Pool, place: &Location) -> Result<bool> {
+    match pool.way().await? {
+        Way::Sftp(session) => return sftp::is_directory(&session, place).await,
+        Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Ftp => {}
+    }
+    let mut lease = pool.lease().await?;
+    lease.session()?.is_directory(&place.segments).await
 }
 
 /// Makes a directory; with `parents` those above it too, and one that is there already is fine.
@@ -59,6 +86,11 @@ pub async fn stat(pool: &Pool, place: &Location) -> Result<Entry> {
 /// # Errors
 /// [`Error`].
 pub async fn make_directory(pool: &Pool, place: &Location, parents: bool) -> Result<()> {
+    match pool.way().await? {
+        Way::Sftp(session) => return sftp::make_directory(&session, place, parents).await,
+        Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Ftp => {}
+    }
     let mut lease = pool.lease().await?;
     let session = lease.session()?;
     if !parents {
@@ -97,11 +129,16 @@ pub async fn make_directory(pool: &Pool, place: &Location, parents: bool) -> Res
 /// # Errors
 /// [`Error`].
 pub async fn rename(pool: &Pool, from: &Location, to: &Location) -> Result<()> {
-    let mut lease = pool.lease().await?;
-    let session = lease.session()?;
     let (Some(old), Some(new)) = (from.name(), to.name()) else {
         return Err(nameless(from));
     };
+    match pool.way().await? {
+        Way::Sftp(session) => return sftp::rename(&session, from, to).await,
+        Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Ftp => {}
+    }
+    let mut lease = pool.lease().await?;
+    let session = lease.session()?;
     session.go_to(to.parents()).await?;
     if from.parents() == to.parents() {
         return session.rename(old, new).await;
@@ -128,6 +165,19 @@ pub async fn remove(
     told: &mut (dyn FnMut(&Location) + Send),
 ) -> Result<()> {
     let name = place.name().ok_or_else(|| nameless(place))?;
+    match pool.way().await? {
+        Way::Sftp(session) => {
+            // A link is removed, not what it leads to.
+            if recursive && sftp::stat(&session, place).await?.kind == EntryKind::Directory {
+                return sftp::remove_tree(&session, place, told).await;
+            }
+            sftp::remove_file(&session, place).await?;
+            told(place);
+            return Ok(());
+        }
+        Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Ftp => {}
+    }
     if recursive {
         let mut lease = pool.lease().await?;
         let session = lease.session()?;
@@ -195,7 +245,7 @@ async fn remove_tree(
     Ok(())
 }
 
-fn nameless(place: &Location) -> Error {
+pub(super) fn nameless(place: &Location) -> Error {
     Error::new(
         Step::Command,
         Kind::Usage,

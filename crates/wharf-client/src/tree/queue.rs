@@ -150,7 +150,7 @@ where
     });
     queue.push(first);
     let mut tasks = JoinSet::new();
-    for _ in 0..pool.options().parallel.max(1) {
+    for _ in 0..pool.files_at_once() {
         let (queue, pool, look, move_file) = (
             Arc::clone(&queue),
             pool.clone(),
