@@ -1,6 +1,6 @@
 //! Packets: a length, a type, an identifier, fields (draft section 3; SFT-20).
 //!
-//! [`Packets`] finds whole packets in a stream that is cut anywhere. A packet that lies whole in the
+//! `Packets` finds whole packets in a stream that is cut anywhere. A packet that lies whole in the
 //! input is borrowed from it; only what is cut is put together in a buffer, which grows with what
 //! came and never with what a length field promises. The field reader takes nothing that is not
 //! there. What a field means is not known here.

@@ -3,8 +3,8 @@
 //! The driver calls [`Server::next_request`] until it says `None`, answers each request exactly once
 //! with [`super::response`], and tells of those that it cannot answer at once: [`Server::defer`] when
 //! it goes on to the next, [`Server::settle`] when the answer is there. The machine holds back what
-//! must not overtake a deferred request: the room `order` has the rules. INIT, what is malformed and what is of
-//! an unknown type it answers itself. It holds no handle and knows no path.
+//! must not overtake a deferred request: the room `order` has the rules. INIT, what is malformed and
+//! what is of an unknown type it answers itself. It holds no handle and knows no path.
 
 mod order;
 #[cfg(test)]
