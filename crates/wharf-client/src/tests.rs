@@ -7,6 +7,7 @@
 mod certificates;
 mod security;
 mod server;
+mod ssh;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

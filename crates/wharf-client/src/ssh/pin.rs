@@ -18,7 +18,7 @@ pub struct HostKeyPin([u8; LENGTH]);
 
 impl HostKeyPin {
     /// That of a key.
-    pub(super) fn of(key: &PublicKey) -> Self {
+    pub(crate) fn of(key: &PublicKey) -> Self {
         Self(
             key.fingerprint(HashAlg::Sha256)
                 .sha256()
