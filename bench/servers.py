@@ -209,7 +209,7 @@ listen = []
 
 [ssh]
 {listen}
-host_keys = ["{c.hostkey}", "{c.work}/keys/ssh_rsa"]
+host_keys = ["{c.hostkey}"]
 idle_timeout = 3600
 login_timeout = 300
 """
