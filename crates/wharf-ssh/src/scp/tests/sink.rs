@@ -524,7 +524,7 @@ async fn a_link_that_appears_during_the_run_is_not_followed_outside() {
             peer.say(b"D0755 0 d\n").await;
             peer.hear(b"\0").await;
             let renamed = inside.join("moved");
-            house_rename(&inside.join("d"), &renamed);
+            rename_on_host(&inside.join("d"), &renamed);
             std::os::unix::fs::symlink(&outside, inside.join("d")).unwrap();
             peer.say(b"C0644 1 f\nD0755 0 e\nC0644 1 g\nE\n").await;
             let heard = peer.hear_all().await;
@@ -548,7 +548,7 @@ fn make_on_host(directory: &std::path::Path) {
     clippy::disallowed_methods,
     reason = "the test is the host's owner here"
 )]
-fn house_rename(from: &std::path::Path, to: &std::path::Path) {
+fn rename_on_host(from: &std::path::Path, to: &std::path::Path) {
     std::fs::rename(from, to).unwrap();
 }
 
