@@ -107,9 +107,8 @@ impl Attempt<'_> {
             .await
             .ok_or_else(|| self.silent())?
             .map_err(|_| self.lost())?;
-        let mut methods = match outcome(first) {
-            Outcome::GoOn { methods, .. } => methods,
-            _ => return Ok(()),
+        let Outcome::GoOn { mut methods, .. } = outcome(first) else {
+            return Ok(());
         };
         for _ in 0..MOST_STEPS {
             let names = methods.iter().map(<&str>::from);

@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         let user = self.home.map(|home| home.join(".ssh"));
         let base = match user {
             Some(user) if file.starts_with(&user) => user,
-            _ => file.parent().unwrap_or(Path::new("/")).to_owned(),
+            _ => file.parent().unwrap_or_else(|| Path::new("/")).to_owned(),
         };
         match (argument.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => home.join(rest),

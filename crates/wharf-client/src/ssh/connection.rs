@@ -48,7 +48,7 @@ pub(crate) struct Connection {
     login: String,
     limit: Duration,
     /// The connection that this one runs through; lives as long.
-    through: Option<Box<Connection>>,
+    through: Option<Box<Self>>,
 }
 
 impl Connection {
@@ -342,14 +342,17 @@ impl Begun {
                 self.is_hashed,
             );
         }
-        Ok(Connection {
+        let connection = Connection {
             handle,
             told: self.told,
             heard: self.heard,
             login: target.login(),
             limit: context.options.idle_timeout,
             through,
-        })
+        };
+        let (login, version) = (&connection.login, connection.server_version());
+        context.tell(&format!("logged in as {login}; the server is {version}"));
+        Ok(connection)
     }
 }
 

@@ -121,7 +121,7 @@ fn new_key_is_appended_on_a_line_of_its_own_for_the_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/known_hosts");
     let (one, two) = (key(), key());
-    append(&path, "host", &[one.clone()], false).unwrap();
+    append(&path, "host", std::slice::from_ref(&one), false).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     assert_eq!(
         std::fs::metadata(path.parent().unwrap()).unwrap().mode() & 0o777,
@@ -131,7 +131,7 @@ fn new_key_is_appended_on_a_line_of_its_own_for_the_owner_alone() {
     let mut file = std::fs::read_to_string(&path).unwrap();
     file.pop();
     std::fs::write(&path, &file).unwrap();
-    append(&path, "[host]:2022", &[two.clone()], true).unwrap();
+    append(&path, "[host]:2022", std::slice::from_ref(&two), true).unwrap();
     let found = KnownHosts::read([path.clone()].into_iter(), "host", Some(2022)).unwrap();
     assert_eq!(found.known.len(), 1);
     assert!(found.line_of(&two).is_some() && found.line_of(&one).is_some());
