@@ -4,7 +4,8 @@
 //! touch: octets of an open file, an open file as a whole, a path. Two of them conflict when one may
 //! change what the other sees:
 //!
-//! - READ and WRITE of a handle overlap unless a WRITE meets the same octets;
+//! - READ and WRITE of a handle overlap unless a WRITE meets the same octets (so a READ behind the
+//!   end may find it still there while a WRITE farther on moves it; the draft lets it);
 //! - all else on a handle waits for changes of it, and changes wait for everything on it;
 //! - paths lead anywhere (links, `..`, other spellings), so a path request is held against every
 //!   other path and handle: it waits for changes, and a change waits for it;

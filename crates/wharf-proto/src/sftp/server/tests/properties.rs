@@ -92,10 +92,13 @@ impl World {
                 offset,
                 length,
             } => {
-                let file = &self.files[open(handle)];
-                let from = place(offset).min(file.len());
-                let to = place(offset + u64::from(length)).min(file.len());
-                file[from..to].to_vec()
+                // Whether octets that nobody wrote are nought or behind the end: see `order`.
+                let octets = self.files[open(handle)].iter().copied();
+                octets
+                    .chain(std::iter::repeat(0))
+                    .skip(place(offset))
+                    .take(usize::try_from(length).unwrap())
+                    .collect()
             }
             Request::Write {
                 handle,
