@@ -208,12 +208,11 @@ async fn unless_needless(
     if !refused {
         return Err(error.into());
     }
-    let is_needless = work.settings.ignore_setstat_errors
-        || subject.metadata(work).await.is_ok_and(|now| is_same(&now));
-    if is_needless {
-        Ok(())
-    } else {
-        Err(error.into())
+    match subject.metadata(work).await {
+        Ok(now) if work.settings.ignore_setstat_errors || is_same(&now) => Ok(()),
+        // What is not there is not passed over.
+        Err(missing) if missing.kind == ErrorKind::NotFound => Err(missing.into()),
+        _ => Err(error.into()),
     }
 }
 

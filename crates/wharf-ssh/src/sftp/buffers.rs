@@ -198,7 +198,8 @@ mod tests {
             make_room(&mut buffer, 40_000);
             buffer.resize(buffer.len() + 40_000, 0);
         }
-        make_room(&mut buffer, LARGEST - buffer.len());
+        let rest = LARGEST - buffer.len();
+        make_room(&mut buffer, rest);
         assert_eq!(buffer.capacity(), LARGEST);
     }
 }

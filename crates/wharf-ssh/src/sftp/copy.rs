@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use wharf_engine::{FileTransfer, events::TransferEnd};
-use wharf_vfs::{
-    ErrorKind, FileRef, InPlace, InPlaceFile, Links, Operation, UploadMode, VirtualPath,
-};
+use wharf_vfs::{ErrorKind, FileRef, InPlace, Links, Operation, Right, UploadMode, VirtualPath};
 
 use super::{
     context::{ENDED, Refusal, Result, Work, failure},
@@ -115,6 +113,13 @@ pub(super) async fn file(
     let (file, metadata) = view.open_read(&source).await?;
     let same_place = view.volume_id(&source) == view.volume_id(&target);
     if let Ok(there) = view.metadata(&target, Links::Follow).await {
+        // What may not be changed is refused as such, whatever it is.
+        let needed = if overwrite {
+            Right::Overwrite
+        } else {
+            Right::Create
+        };
+        view.authorize(needed, &target, Operation::Write)?;
         if same_place && there.identity == metadata.identity {
             return Err(failure(SAME));
         }
@@ -128,22 +133,12 @@ pub(super) async fn file(
         path: source,
         offset: 0,
     };
-    let mut transfer = FileTransfer::new(Arc::clone(&work.session), target.clone(), clock::now());
-    transfer.received(0);
-    let (octets, result) = if overwrite {
-        replace(&work, &source, &target, metadata.size, mode).await
+    if overwrite {
+        replace(&work, &source, &target, metadata.size, mode).await?;
     } else {
-        make(&work, &source, &target, metadata.size, mode).await
-    };
-    transfer.received(octets);
-    transfer.finish(match &result {
-        Ok(()) => TransferEnd::Committed,
-        Err(refusal) => TransferEnd::Aborted {
-            cause: refusal.cause(),
-            kept: false,
-        },
-    });
-    result.map(|()| Outcome::Done)
+        make(&work, &source, &target, metadata.size, mode).await?;
+    }
+    Ok(Outcome::Done)
 }
 
 /// Copies into a staged file, which replaces the target when it is whole.
@@ -153,20 +148,12 @@ async fn replace(
     target: &VirtualPath,
     size: u64,
     mode: u32,
-) -> (u64, Result<()>) {
+) -> Result<()> {
     let began = work
         .view()
         .begin_upload_as(target, UploadMode::Replace, mode);
-    let upload = match began.await {
-        Ok(upload) => upload,
-        Err(error) => return (0, Err(error.into())),
-    };
-    let end = End {
-        file: Arc::clone(upload.file()),
-        path: target.clone(),
-        offset: 0,
-    };
-    let (octets, copied) = pieces(work, source, &end, size).await;
+    let upload = began.await?;
+    let (transfer, copied) = whole(work, source, upload.file(), target, size).await;
     let result = match copied {
         Ok(()) => upload.commit(None).await.map_err(Refusal::from),
         Err(refusal) => {
@@ -175,41 +162,53 @@ async fn replace(
             Err(refusal)
         }
     };
-    (octets, result)
+    tell(transfer, result)
 }
 
 /// Copies into a file that is made here and goes again when the copy fails: so nothing is replaced,
 /// whoever else makes a file of that name.
-async fn make(
-    work: &Work,
-    source: &End,
-    target: &VirtualPath,
-    size: u64,
-    mode: u32,
-) -> (u64, Result<()>) {
+async fn make(work: &Work, source: &End, target: &VirtualPath, size: u64, mode: u32) -> Result<()> {
     let asked = InPlace {
         write: true,
         create: Some(mode),
         exclusive: true,
         ..InPlace::default()
     };
-    let InPlaceFile { file, .. } = &match work.view().open_in_place(target, asked).await {
-        Ok(open) => open,
-        Err(error) => return (0, Err(error.into())),
-    };
+    let open = work.view().open_in_place(target, asked).await?;
+    let (transfer, copied) = whole(work, source, &open.file, target, size).await;
+    if copied.is_err() {
+        // An account that may not remove it keeps the part; the failure above is told either way.
+        let _ = work.view().remove_file(target).await;
+    }
+    tell(transfer, copied)
+}
+
+/// Copies the whole source, and keeps count.
+async fn whole(
+    work: &Work,
+    source: &End,
+    file: &FileRef,
+    target: &VirtualPath,
+    size: u64,
+) -> (FileTransfer, Result<()>) {
+    let mut transfer = FileTransfer::new(Arc::clone(&work.session), target.clone(), clock::now());
     let end = End {
         file: Arc::clone(file),
         path: target.clone(),
         offset: 0,
     };
     let (octets, copied) = pieces(work, source, &end, size).await;
-    if copied.is_err()
-        && work
-            .view()
-            .authorize(wharf_vfs::Right::Delete, target, Operation::Remove)
-            .is_ok()
-    {
-        let _ = work.view().remove_file(target).await;
-    }
-    (octets, copied)
+    transfer.received(octets);
+    (transfer, copied)
+}
+
+fn tell(transfer: FileTransfer, result: Result<()>) -> Result<()> {
+    transfer.finish(match &result {
+        Ok(()) => TransferEnd::Committed,
+        Err(refusal) => TransferEnd::Aborted {
+            cause: refusal.cause(),
+            kept: false,
+        },
+    });
+    result
 }

@@ -109,7 +109,8 @@ impl Desk<'_> {
                 attributes,
             } => {
                 let path = self.to_open(path)?;
-                opening(file::open(work, path, flags, attributes))
+                let is_open = self.handles.iter().any(|entry| entry.path() == Some(&path));
+                opening(file::open(work, path, flags, attributes, is_open))
             }
             Request::OpenDirectory { path } => {
                 let path = self.to_open(path)?;

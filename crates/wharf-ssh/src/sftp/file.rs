@@ -65,12 +65,13 @@ enum Hold {
     Staged(StagedUpload),
 }
 
-/// OPEN.
+/// OPEN. `is_open`: the channel has another handle on the path, which must see what is written.
 pub(super) async fn open(
     work: Arc<Work>,
     path: VirtualPath,
     flags: OpenFlags,
     attributes: Attributes,
+    is_open: bool,
 ) -> Result<Outcome> {
     let read = flags.contains(OpenFlags::READ);
     let write = flags.contains(OpenFlags::WRITE);
@@ -98,7 +99,7 @@ pub(super) async fn open(
         return Ok(Outcome::Opened(Entry::File(Box::new(file))));
     }
     let mode = creation_mode(&work, attributes, 0o666);
-    let is_whole = write && create && truncate && !append && !exclusive;
+    let is_whole = write && create && truncate && !append && !exclusive && !is_open;
     if is_whole && let Some((file, staged)) = stage(&work, &path, read, mode).await? {
         let mut file = opened(file, read, true, Hold::Staged(staged));
         file.transfer.received(0);

@@ -100,6 +100,11 @@ impl<T> Handles<T> {
         })
     }
 
+    /// Everything that is open.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.slots.iter().filter_map(|slot| slot.entry.as_ref())
+    }
+
     /// What the handle stands for, if it is open.
     pub(super) fn find(&mut self, handle: Handle) -> Option<&mut T> {
         self.slots
@@ -158,7 +163,7 @@ mod tests {
         all.sort_unstable();
         assert_eq!(all, [2, 3]);
         assert_eq!(handles.len(), 0);
-        assert_eq!(Handles::new(u32::MAX).limit, MOST);
+        assert_eq!(Handles::<u8>::new(u32::MAX).limit, MOST);
     }
 
     #[test]
