@@ -167,6 +167,9 @@ impl LateOutbox {
     pub(crate) async fn send_error(&self, octets: Bytes) -> Result<(), Gone> {
         /// `SSH_EXTENDED_DATA_STDERR` (RFC 4254 section 5.2).
         const STDERR: u32 = 1;
+        if octets.is_empty() {
+            return Ok(());
+        }
         match &self.0 {
             Late::Session { handle, id, .. } => handle
                 .extended_data(*id, STDERR, octets)

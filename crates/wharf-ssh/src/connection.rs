@@ -328,13 +328,14 @@ impl Watch {
     async fn hang_up(&self, running: &mut RunningSession<Conversation>, farewell: Farewell) {
         let handle = running.handle();
         let goodbye = handle.disconnect(farewell.reason.into(), farewell.text.into(), "en".into());
-        let _ = timeout(LINGER, async {
+        let ended = timeout(LINGER, async {
             goodbye.await.ok();
             let _ = (&mut *running).await;
-        })
-        .await;
-        self.shared.brake.cut();
-        // What is cut off ends by itself, unless it waits for a disk: its session ends then.
-        let _ = timeout(LINGER, running).await;
+        });
+        if ended.await.is_err() {
+            self.shared.brake.cut();
+            // What is cut off ends by itself; what waits for a disk ends its session when it is done.
+            let _ = timeout(LINGER, running).await;
+        }
     }
 }

@@ -23,3 +23,6 @@ pub use connection::UnknownAlgorithm;
 pub use front_end::SshFrontEnd;
 pub use host_keys::{HostKey, HostKeyError, HostKeyKind, HostKeys};
 pub use settings::{Algorithms, RealPath, Settings, SftpSettings, SymlinkOrder};
+
+#[cfg(test)]
+mod tests;

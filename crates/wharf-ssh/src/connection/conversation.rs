@@ -68,7 +68,15 @@ enum Running {
 
 struct Open {
     running: Running,
-    place: Place,
+    /// What runs in a task of its own takes it along.
+    place: Option<Place>,
+}
+
+impl Open {
+    /// Whether we have closed it ourselves: the transport does not tell when the peer follows.
+    fn is_over(&self) -> bool {
+        matches!(&self.running, Running::Exec(feed) if feed.is_closed())
+    }
 }
 
 /// A channel's place among those that there may be at a time.
@@ -354,13 +362,14 @@ impl Handler for Conversation {
             return Ok(());
         }
         self.record.touch(clock::now());
+        self.channels.retain(|_, open| !open.is_over());
         self.open.fetch_add(1, Ordering::Relaxed);
         self.ever += 1;
         self.channels.insert(
             channel.id(),
             Open {
                 running: Running::Nothing,
-                place: Place(Arc::clone(&self.open)),
+                place: Some(Place(Arc::clone(&self.open))),
             },
         );
         reply.accept().await;
@@ -409,17 +418,18 @@ impl Handler for Conversation {
         // A refusal is no failure of the channel: some clients take that as fatal (SFT-70).
         let (feed, stream) = pipe::pipe(late.clone());
         open.running = Running::Exec(feed.clone());
+        let place = open.place.take();
         let line = line.to_vec();
         tokio::spawn(async move {
             let work = exec::run(stream, &line, allowed, session);
             let (ended, pumped) = tokio::join!(Box::pin(work), feed.pump());
-            if pumped.is_err() {
-                return;
+            if pumped.is_ok() {
+                // Once something cannot be sent, nothing can.
+                let _ = late.send_error(ended.stderr.into()).await;
+                late.finish(ended.status).await;
             }
-            if !ended.stderr.is_empty() && late.send_error(ended.stderr.into()).await.is_err() {
-                return;
-            }
-            late.finish(ended.status).await;
+            feed.close();
+            drop(place);
         });
         transport.channel_success(id)
     }

@@ -116,6 +116,11 @@ impl Feed {
         state.wake_pump();
     }
 
+    /// Whether it is closed.
+    pub(crate) fn is_closed(&self) -> bool {
+        lock(&self.state).gone
+    }
+
     /// Sends what is written until the stream is shut down and all of it is on its way.
     pub(crate) async fn pump(&self) -> Result<(), Gone> {
         loop {

@@ -1,0 +1,8 @@
+//! Connections as their peers see them: over pipes, against a volume in memory.
+
+mod channels;
+mod deadlines;
+mod house;
+mod login;
+mod raw;
+mod rules;
