@@ -10,7 +10,7 @@ use russh::{
     client::{AuthResult, Handle, KeyboardInteractiveAuthResponse as Interactive, Prompt as Asked},
     keys::HashAlg,
 };
-use tokio::time::timeout;
+use tokio::{sync::MutexGuard, time::timeout};
 
 use super::{
     Context,
@@ -54,6 +54,8 @@ pub(super) async fn log_in(
         login,
         place,
         given: known,
+        offered: None,
+        turn: None,
         typed: None,
         candidates: None,
         rsa: None,
@@ -75,6 +77,10 @@ struct Attempt<'a> {
     place: String,
     /// A password that nobody need be asked for; used once.
     given: Option<Secret>,
+    /// The password that was offered last.
+    offered: Option<Secret>,
+    /// Held from the first prompt on.
+    turn: Option<MutexGuard<'a, ()>>,
     /// What a person typed last; remembered when it was right.
     typed: Option<Secret>,
     candidates: Option<Candidates>,
@@ -167,11 +173,14 @@ impl Attempt<'_> {
             return Box::pin(self.answer_questions()).await.map(Some);
         }
         if permitted.password && takes(MethodKind::Password) && self.asked < MOST_PASSWORDS {
+            self.asked += 1;
+            if let Some(password) = self.take_turn().await {
+                return self.offer_password(password).await.map(Some);
+            }
             let prompt = Prompt::Password {
                 login: self.login.clone(),
                 again: self.tried.passwords > 0,
             };
-            self.asked += 1;
             let Some(password) = self.context.answer(prompt).await? else {
                 return Ok(None);
             };
@@ -179,6 +188,18 @@ impl Attempt<'_> {
             return self.offer_password(password).await.map(Some);
         }
         Ok(None)
+    }
+
+    /// Waits until no other login prompts; gives the password that another one found meanwhile.
+    async fn take_turn(&mut self) -> Option<Secret> {
+        if self.turn.is_some() {
+            return None;
+        }
+        self.turn = Some(self.context.typing.lock().await);
+        // One that was offered already is known not to do.
+        self.context
+            .password(&self.place)
+            .filter(|found| self.offered.as_ref() != Some(found))
     }
 
     async fn next_candidate(&mut self) -> Result<Option<Candidate>> {
@@ -203,6 +224,7 @@ impl Attempt<'_> {
     }
 
     async fn offer_password(&mut self, password: Secret) -> Result<Outcome> {
+        self.offered = Some(password.clone());
         let text = String::from_utf8(password.expose().to_vec()).map_err(|_| {
             Error::new(
                 Step::Login,
@@ -371,8 +393,12 @@ impl Attempt<'_> {
         prompts: &[Asked],
     ) -> Result<Option<Vec<String>>> {
         let hidden_alone = matches!(prompts, [one] if !one.echo);
+        if !prompts.is_empty() && self.given.is_none() {
+            self.given = self.take_turn().await;
+        }
         if hidden_alone && let Some(password) = self.given.take() {
             self.tried.passwords += 1;
+            self.offered = Some(password.clone());
             let text = String::from_utf8_lossy(password.expose()).into_owned();
             return Ok(Some(vec![text]));
         }
@@ -436,7 +462,7 @@ async fn patiently<T>(
     loop {
         match timeout(limit, work.as_mut()).await {
             Ok(done) => return Some(done),
-            Err(_) if context.asking.try_lock().is_err() => {}
+            Err(_) if context.is_asking() => {}
             Err(_) => return None,
         }
     }

@@ -312,7 +312,9 @@ impl Begun {
             self.name, facts.algorithm, facts.fingerprint
         );
         context.note(note);
-        context.agree(&self.name, facts.fingerprint);
+        if !context.agree(&self.name, facts.fingerprint) {
+            return;
+        }
         if let Err(error) = learn::remember(target, &self.name, vec![key], self.is_hashed).await {
             context.note(error.to_string());
         }
@@ -392,11 +394,12 @@ async fn ask(
         reason: reason.clone(),
         key: facts.clone(),
     };
-    // Another connection may have asked the same meanwhile.
-    if context.agreed(&judge.name).contains(&facts.fingerprint) {
+    // Another connection may ask the same at this moment.
+    let settled = || context.agreed(&judge.name).contains(&facts.fingerprint);
+    let Some(answer) = context.ask(question, settled).await? else {
         return Ok(Attempt::AnotherConnection);
-    }
-    match context.ask(question).await? {
+    };
+    match answer {
         Answer::Always => {
             context.agree(&judge.name, facts.fingerprint);
             let hash = judge.known.is_hashed || target.hash_known_hosts;

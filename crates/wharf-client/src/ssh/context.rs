@@ -19,7 +19,14 @@ pub(crate) struct Context {
     pub(crate) options: Options,
     pub(crate) observer: Arc<dyn Observer>,
     /// Held while a person is asked: connections do not ask side by side.
-    pub(super) asking: tokio::sync::Mutex<()>,
+    asking: tokio::sync::Mutex<()>,
+    /// Held by a login from its first prompt to its end: the others then find what was typed. Taken
+    /// before `asking`, never after.
+    pub(super) typing: tokio::sync::Mutex<()>,
+    /// Held while a key is opened. Taken before `asking`, never after.
+    pub(super) unlocking: tokio::sync::Mutex<()>,
+    /// Held while keys are learnt: what one connection has written the next one finds.
+    pub(super) learning: tokio::sync::Mutex<()>,
     memory: Mutex<Memory>,
 }
 
@@ -43,6 +50,9 @@ impl Context {
             options,
             observer,
             asking: tokio::sync::Mutex::default(),
+            typing: tokio::sync::Mutex::default(),
+            unlocking: tokio::sync::Mutex::default(),
+            learning: tokio::sync::Mutex::default(),
             memory: Mutex::default(),
         }
     }
@@ -51,8 +61,15 @@ impl Context {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn agree(&self, host: &str, key: HostKeyPin) {
-        self.memory().agreed.push((host.to_owned(), key));
+    /// Remembers an agreement; tells whether it is new.
+    pub(super) fn agree(&self, host: &str, key: HostKeyPin) -> bool {
+        let mut memory = self.memory();
+        let agreement = (host.to_owned(), key);
+        let is_new = !memory.agreed.contains(&agreement);
+        if is_new {
+            memory.agreed.push(agreement);
+        }
+        is_new
     }
 
     pub(super) fn agreed(&self, host: &str) -> Vec<HostKeyPin> {
@@ -93,11 +110,24 @@ impl Context {
         self.observer.dialogue('=', line);
     }
 
-    /// Asks a person, one question at a time.
-    pub(super) async fn ask(&self, question: Question) -> Result<Answer> {
+    /// Whether a person is being asked right now.
+    pub(super) fn is_asking(&self) -> bool {
+        self.asking.try_lock().is_err()
+    }
+
+    /// Asks a person, one question at a time; nothing when `settled` says that the answer came while
+    /// others were asked.
+    pub(super) async fn ask(
+        &self,
+        question: Question,
+        settled: impl Fn() -> bool,
+    ) -> Result<Option<Answer>> {
         let _one_at_a_time = self.asking.lock().await;
+        if settled() {
+            return Ok(None);
+        }
         let observer = Arc::clone(&self.observer);
-        blocking_result(move || Ok(observer.ask(&question))).await
+        blocking_result(move || Ok(Some(observer.ask(&question)))).await
     }
 
     /// Lets a person type, one prompt at a time.

@@ -214,10 +214,11 @@ async fn unlock(
     path: &PathBuf,
     text: &Zeroizing<String>,
 ) -> Result<Option<Arc<PrivateKey>>> {
+    let _in_turn = context.unlocking.lock().await;
+    if let Some(known) = context.opened(path) {
+        return Ok(known);
+    }
     for attempt in 0..MOST_PASSPHRASES {
-        if let Some(known) = context.opened(path) {
-            return Ok(known);
-        }
         let prompt = Prompt::Passphrase {
             key: path.display().to_string(),
             again: attempt > 0,

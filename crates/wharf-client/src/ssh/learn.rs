@@ -82,6 +82,7 @@ async fn learn(
     announced: Vec<PublicKey>,
     hash: bool,
 ) -> Result<()> {
+    let _in_turn = context.learning.lock().await;
     let known = known(target).await?;
     let is_revoked = |key: &PublicKey| {
         known

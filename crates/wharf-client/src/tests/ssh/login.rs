@@ -6,7 +6,7 @@ use russh::{
 };
 
 use super::{Case, Person, Server, Wish, private};
-use crate::{Kind, Secret};
+use crate::{Answer, Kind, Secret};
 
 /// Made for these tests by `ssh-keygen -t rsa`; opens nothing.
 const RSA: &str = include_str!("rsa");
@@ -142,6 +142,32 @@ async fn typed_password_serves_the_next_connection_too() {
     let asked = case.person.asked();
     assert_eq!(asked.len(), 2);
     assert!(asked[1].contains("again: true"), "{asked:?}");
+}
+
+/// A person is not asked the same by every connection of a site.
+#[tokio::test]
+async fn connections_side_by_side_ask_once() {
+    let key = private();
+    let server = Server::start(Wish {
+        keys: vec![key.public_key().clone()],
+        password: Some("secret"),
+        steps: vec![MethodKind::PublicKey, MethodKind::Password],
+        ..Wish::default()
+    })
+    .await;
+    let case = Case::new(Person {
+        trust: Answer::Always,
+        typed: vec!["open", "secret"].into(),
+        ..Person::default()
+    });
+    case.write_key("id_ed25519", &key.encrypt(&mut safe_rng(), "open").unwrap());
+    let context = case.context(&server.url());
+    let open = || Box::pin(super::Connection::open(&context));
+    let (one, two, three) = tokio::join!(open(), open(), open());
+    assert!(one.is_ok() && two.is_ok() && three.is_ok());
+    // The host key, the passphrase, the password.
+    assert_eq!(case.person.asked().len(), 3, "{:?}", case.person.asked());
+    assert_eq!(case.read("known_hosts").lines().count(), 1);
 }
 
 /// Key, then password (RFC 4252 5.1).
