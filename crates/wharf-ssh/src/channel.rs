@@ -138,11 +138,6 @@ impl LateOutbox {
         )
     }
 
-    /// Octets to hand over at a time: sending waits while the peer has no room.
-    pub(crate) const fn room(&self) -> usize {
-        ROOM
-    }
-
     /// Sends octets; waits while the session's queue is full.
     ///
     /// Never to be awaited inside the session's own task, which empties that queue.

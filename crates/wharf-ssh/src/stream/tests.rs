@@ -22,7 +22,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let total: usize = pieces.iter().sum();
-            let sent: Vec<u8> = (0..total).map(|at| (at % 251) as u8).collect();
+            let sent: Vec<u8> = (0..=250).cycle().take(total).collect();
             let (mut ours, theirs) = gathered(socket);
             let mut theirs = Gathered::new(theirs, Arc::default());
             let write = async {
