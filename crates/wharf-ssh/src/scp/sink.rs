@@ -4,11 +4,7 @@
 //! for it are here; whatever fails before that leaves what stood there. A store that fails in the
 //! middle does not stop the source: the rest is read, then it is told.
 
-use std::{
-    collections::{HashSet, hash_map::RandomState},
-    hash::BuildHasher as _,
-    sync::Arc,
-};
+use std::{collections::HashSet, hash::BuildHasher as _, sync::Arc};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use wharf_engine::{
@@ -54,7 +50,6 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Send + Unpin>(
         top: Top::Directory(VirtualPath::root()),
         open: Vec::new(),
         landed: HashSet::new(),
-        hasher: RandomState::new(),
         is_clean: true,
     };
     let ended = receiver.run(&asked).await;
@@ -90,9 +85,8 @@ struct Receiver<'a, S> {
     preserve: bool,
     top: Top,
     open: Vec<Open>,
-    /// Hashes of the paths that files of this run went to (SCP-12).
+    /// Hashes of the paths that files of this run went to (SCP-12), by the set's own keyed hasher.
     landed: HashSet<u64>,
-    hasher: RandomState,
     is_clean: bool,
 }
 
@@ -187,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Receiver<'_, S> {
     }
 
     fn hash(&self, path: &VirtualPath) -> u64 {
-        self.hasher.hash_one(path)
+        self.landed.hasher().hash_one(path)
     }
 
     /// Remembers that something of this run goes to `path`; `false` when something did before.
