@@ -198,6 +198,12 @@ impl Server {
         self.state.defer(id, |touch| touch.spelled(spelling));
     }
 
+    /// A handle that was given out leads to the file of that number: what is done through it and
+    /// through every other handle with the same number keeps its order. A CLOSE forgets it.
+    pub fn is_file(&mut self, handle: &[u8], file: u64) {
+        self.state.order.is_file(handle, file);
+    }
+
     /// A deferred request was answered.
     pub fn settle(&mut self, id: RequestId) {
         self.state.order.settle(id);
@@ -227,9 +233,12 @@ impl State {
         }
         let (id, code) = match self.parse(body) {
             Ok((id, request)) => {
-                let touch = Touch::of(&request);
+                let touch = self.order.touch(&request);
                 if !self.order.admits(id, &touch, self.settings.max_deferred) {
                     return Ok(Verdict::Waits);
+                }
+                if let Request::Close { handle } = request {
+                    self.order.forget(handle);
                 }
                 self.last = Some((id, touch));
                 self.refused = 0;

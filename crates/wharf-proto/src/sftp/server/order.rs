@@ -4,9 +4,11 @@
 //! touch: octets of an open file, an open file as a whole, a path. Two of them conflict when one may
 //! change what the other sees:
 //!
-//! - READ and WRITE of a handle overlap unless a WRITE meets the same octets (so a READ behind the
-//!   end may find it still there while a WRITE farther on moves it; the draft lets it);
+//! - two WRITEs of a file overlap unless they meet the same octets; a READ waits for a WRITE that ends
+//!   behind its first octet, and such a WRITE for it: it fills what is read, or moves the end of file
+//!   that the READ would find (file systems over SFTP count on that);
 //! - all else on a handle waits for changes of it, and changes wait for everything on it;
+//! - handles are one where the driver says that their files are ([`Order::is_file`]);
 //! - paths lead anywhere (links, `..`, other spellings), so a path request is held against every
 //!   other path and handle: it waits for changes, and a change waits for it;
 //! - opening leaves what is open alone, and files of unlike spelling are opened side by side; it
@@ -14,6 +16,8 @@
 //!
 //! A wrong guess may only make a request wait. Handles are kept as a hash: two that fall together
 //! wait for each other, nothing more.
+
+use std::collections::HashMap;
 
 use crate::sftp::{Extended, Request, RequestId};
 
@@ -135,6 +139,38 @@ impl Touch {
         }
     }
 
+    /// The same with the files in place of the handles that lead to them.
+    fn by_file(self, files: &HashMap<u64, u64>) -> Self {
+        let file = |handle: u64| files.get(&handle).copied().unwrap_or(handle);
+        match self {
+            Self::Data {
+                handle,
+                from,
+                to,
+                changes,
+            } => Self::Data {
+                handle: file(handle),
+                from,
+                to,
+                changes,
+            },
+            Self::Handle {
+                handle,
+                other,
+                changes,
+            } => Self::Handle {
+                handle: file(handle),
+                other: file(other),
+                changes,
+            },
+            Self::Close { handle, spelling } => Self::Close {
+                handle: file(handle),
+                spelling,
+            },
+            other => other,
+        }
+    }
+
     /// The whole file in place of some of its octets.
     pub(super) fn whole(self) -> Self {
         match self {
@@ -177,15 +213,25 @@ impl Touch {
             (Self::Nothing, _) | (_, Self::Nothing) => false,
             (
                 Self::Data {
-                    handle, from, to, ..
+                    handle,
+                    from,
+                    to,
+                    changes,
                 },
                 Self::Data {
                     handle: handle2,
                     from: from2,
                     to: to2,
-                    ..
+                    changes: changes2,
                 },
-            ) => handle == handle2 && from < to2 && from2 < to,
+            ) => {
+                handle == handle2
+                    && match (changes, changes2) {
+                        (false, _) => from < to2,
+                        (true, false) => from2 < to,
+                        (true, true) => from < to2 && from2 < to,
+                    }
+            }
             (
                 Self::Open { spelling, .. },
                 Self::Open {
@@ -268,9 +314,26 @@ impl Spelling {
 #[derive(Debug, Default)]
 pub(super) struct Order {
     deferred: Vec<(RequestId, Touch)>,
+    /// The file behind a handle, both as numbers.
+    files: HashMap<u64, u64>,
 }
 
 impl Order {
+    /// What a request touches; a CLOSE is the last that its handle's file is known for.
+    pub(super) fn touch(&self, request: &Request<'_>) -> Touch {
+        Touch::of(request).by_file(&self.files)
+    }
+
+    /// The handle leads to the file of that number: to the same one as every handle with that number.
+    pub(super) fn is_file(&mut self, handle: &[u8], file: u64) {
+        self.files.insert(hash(handle), file);
+    }
+
+    /// The handle is no more.
+    pub(super) fn forget(&mut self, handle: &[u8]) {
+        self.files.remove(&hash(handle));
+    }
+
     /// Whether a request may be executed now. One whose identifier is in use waits as well, so that
     /// [`Order::settle`] never means another.
     pub(super) fn admits(&self, id: RequestId, touch: &Touch, limit: usize) -> bool {

@@ -268,3 +268,35 @@ fn data_is_read_straight_behind_its_header() {
     data.cancel(&mut output);
     assert_eq!(output.len(), 16);
 }
+
+/// SFT-23, draft 4.1: what is asked of one file keeps its order, through whatever handles.
+#[test]
+fn handles_of_one_file_wait_for_each_other() {
+    let write = Request::Write {
+        handle: b"one",
+        offset: 100,
+        data: b"data",
+    };
+    let read = Request::Read {
+        handle: b"two",
+        offset: 0,
+        length: 10,
+    };
+    for (files, waits) in [([1, 2], false), ([1, 1], true)] {
+        let mut server = open(Settings::default());
+        server.is_file(b"one", files[0]);
+        server.is_file(b"two", files[1]);
+        let octets = sent(&[write, read]);
+        let (mut input, mut output) = (&octets[..], Vec::new());
+        let next = server.next_request(&mut input, &mut output);
+        assert_eq!(next, Ok(Some((RequestId(1), write))));
+        server.defer(RequestId(1));
+        let next = server.next_request(&mut input, &mut output).unwrap();
+        assert_eq!(next.is_none(), waits);
+        server.settle(RequestId(1));
+        if waits {
+            let next = server.next_request(&mut &[][..], &mut output).unwrap();
+            assert_eq!(next.unwrap().0, RequestId(2));
+        }
+    }
+}

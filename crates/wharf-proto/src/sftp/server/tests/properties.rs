@@ -92,10 +92,8 @@ impl World {
                 offset,
                 length,
             } => {
-                // Whether octets that nobody wrote are nought or behind the end: see `order`.
                 let octets = self.files[open(handle)].iter().copied();
                 octets
-                    .chain(std::iter::repeat(0))
                     .skip(place(offset))
                     .take(usize::try_from(length).unwrap())
                     .collect()
