@@ -201,11 +201,11 @@ impl Session<Guest> {
             Credential::PublicKey { key, .. } => Some(key.to_string()),
             _ => self.state.partial.take().and_then(|partial| partial.key),
         };
-        self.state.partial = Some(Partial {
+        self.state.partial = Some(Box::new(Partial {
             user: credential.user().to_owned(),
             proven,
             key,
-        });
+        }));
     }
 
     async fn activate(

@@ -20,7 +20,7 @@ use crate::{
 pub struct Guest {
     pub(crate) failures: u32,
     /// What was proved of one account that wants more.
-    pub(crate) partial: Option<Partial>,
+    pub(crate) partial: Option<Box<Partial>>,
 }
 
 /// Proofs that were right and not enough: of this one name, until another one is tried.

@@ -48,13 +48,9 @@ impl Scene {
             ..Setup::default()
         });
         let scene = Self { server, scratch };
-        let scanned = run(Command::new("ssh-keyscan").args([
-            "-t",
-            "ed25519",
-            "-p",
-            &scene.port(),
-            "127.0.0.1",
-        ]));
+        // Keys of every kind: clients do not agree on which one they prefer.
+        let scanned =
+            run(Command::new("ssh-keyscan").args(["-T", "60", "-p", &scene.port(), "127.0.0.1"]));
         assert!(scanned.contains("ssh-ed25519"), "no host key: {scanned}");
         fs::write(scene.local("known_hosts"), scanned).unwrap();
         scene
@@ -79,7 +75,9 @@ impl Scene {
         let shown = run(Command::new("ssh-keygen")
             .args(["-l", "-f"])
             .arg(self.local("known_hosts")));
-        shown.split_whitespace().nth(1).unwrap().to_owned()
+        let line = shown.lines().find(|line| line.contains("ED25519"));
+        let fingerprint = line.and_then(|line| line.split_whitespace().nth(1));
+        fingerprint.expect("a key of that kind").to_owned()
     }
 
     /// What every OpenSSH program is told.

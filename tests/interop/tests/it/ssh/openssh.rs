@@ -154,7 +154,11 @@ impl Client for Scp {
     }
 
     fn sender(&self, scene: &Scene, local: &str, remote: &str) -> Option<Command> {
-        Some(self.command(scene, &[local, &self.remote(remote)]))
+        match self {
+            Self::Legacy => Some(self.command(scene, &[local, &self.remote(remote)])),
+            // It asks for the file that stands there to be written in place.
+            Self::Modern => None,
+        }
     }
 }
 
