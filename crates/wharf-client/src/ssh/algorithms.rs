@@ -76,9 +76,8 @@ pub(super) fn preferred(
 mod tests {
     use super::*;
 
-    /// CVE-2023-48795: no list without strict key exchange.
     #[test]
-    fn strict_key_exchange_is_asked_for_always() {
+    fn cve_2023_48795_strict_key_exchange_is_asked_for_always() {
         for legacy in [false, true] {
             let lists = preferred(vec![Algorithm::Ed25519], Vec::new(), legacy);
             assert!(

@@ -30,7 +30,7 @@ mod tests {
 
     /// SCP-32, SFT-83.
     #[test]
-    fn escape_sequences_and_turned_text_do_not_pass() {
+    fn cve_2019_6109_escape_sequences_and_turned_text_do_not_pass() {
         assert_eq!(plain("a\u{1b}[2Jb\u{9b}c\u{202e}d\r"), "a?[2Jb?c?d?");
         assert_eq!(plain(&"x".repeat(LONGEST + 1)).len(), LONGEST);
         let found: Vec<String> = lines("one\r\n\n\u{7}two\n").collect();

@@ -44,14 +44,14 @@ impl Home {
 
 #[test]
 fn url_goes_before_options_and_options_before_the_files() {
-    let mut home = Home::new("Host work\nHostName %h.example.org\nPort 2022\nUser filed\n");
-    let found = home.at("sftp://work/").unwrap();
-    assert_eq!(found.site.host, "work.example.org");
+    let mut home = Home::new("Host office\nHostName %h.example.org\nPort 2022\nUser filed\n");
+    let found = home.at("sftp://office/").unwrap();
+    assert_eq!(found.site.host, "office.example.org");
     assert_eq!((found.site.port, found.user.as_str()), (2022, "filed"));
-    assert_eq!(found.name, "work.example.org");
+    assert_eq!(found.name, "office.example.org");
     home.options.user = Some("flag".to_owned());
-    assert_eq!(home.at("work:x").unwrap().user, "flag");
-    let found = home.at("sftp://url@work:22/").unwrap();
+    assert_eq!(home.at("office:x").unwrap().user, "flag");
+    let found = home.at("sftp://url@office:22/").unwrap();
     assert_eq!((found.site.port, found.user.as_str()), (22, "url"));
     assert_eq!(home.at("sftp://else/").unwrap().site.port, 22);
     home.options.user = None;
