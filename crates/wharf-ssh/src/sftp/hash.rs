@@ -3,7 +3,7 @@
 //! A file is read and hashed in slices, the hashing on the blocking pool, so that no other session of
 //! the thread waits for it. One request hashes for a bounded time and answers a bounded length.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sha2::Digest as _;
 use wharf_proto::sftp::extension::{self, CHECK_FILE_ALGORITHMS, Md5Range};
@@ -144,11 +144,11 @@ pub(super) async fn check(work: Arc<Work>, subject: Subject, asked: Check) -> Re
         return Err(failure("Too many blocks for one reply"));
     }
     let mut hashes = Vec::new();
-    let mut limit = Limit::new(&work);
+    let limit = Limit::new(&work);
     let mut from = range.offset;
     loop {
         let to = from.saturating_add(block).min(end);
-        hashes.extend(hash(&file, algorithm, from, to, &mut limit).await?);
+        hashes.extend(hash(&file, algorithm, from, to, &limit).await?);
         from = to;
         if from >= end {
             break;
@@ -169,14 +169,14 @@ pub(super) async fn md5(
 ) -> Result<Outcome> {
     let file = subject.open(&work).await?;
     let end = range.end(&work, &file).await?;
-    let mut limit = Limit::new(&work);
+    let limit = Limit::new(&work);
     if !quick_check.is_empty() {
         let quick = range.offset.saturating_add(QUICK).min(end);
-        if hash(&file, &MD5, range.offset, quick, &mut limit).await? != quick_check {
+        if hash(&file, &MD5, range.offset, quick, &limit).await? != quick_check {
             return Ok(Outcome::Md5(Vec::new()));
         }
     }
-    let hash = hash(&file, &MD5, range.offset, end, &mut limit).await?;
+    let hash = hash(&file, &MD5, range.offset, end, &limit).await?;
     Ok(Outcome::Md5(hash))
 }
 
@@ -206,41 +206,36 @@ impl<'a> Limit<'a> {
 }
 
 /// The hash of the octets `from..to`.
-fn hash<'a>(
-    file: &'a FileRef,
-    algorithm: &'a Algorithm,
+async fn hash(
+    file: &FileRef,
+    algorithm: &Algorithm,
     mut from: u64,
     to: u64,
-    limit: &'a mut Limit<'_>,
-) -> impl Future<Output = Result<Vec<u8>>> + Send + 'a {
-    async move {
-        let mut digest = Digest::new(algorithm.kind);
-        let mut chunk = buffer::borrow();
-        while from < to {
-            limit.look()?;
-            chunk = file.read_at(chunk, from).await?;
-            let most = usize::try_from(to - from).unwrap_or(usize::MAX);
-            chunk.truncate(most);
-            if chunk.is_empty() {
-                break;
-            }
-            from += chunk.len() as u64;
-            let slice = move || {
-                digest.update(&chunk);
-                (digest, chunk)
-            };
-            (digest, chunk) = tokio::task::spawn_blocking(slice).await.map_err(|_| {
-                // The pool is being shut down.
-                Error::new(
-                    ErrorKind::Unavailable,
-                    Operation::Read,
-                    &VirtualPath::root(),
-                )
-            })?;
+    limit: &Limit<'_>,
+) -> Result<Vec<u8>> {
+    let mut digest = Digest::new(algorithm.kind);
+    let mut chunk = buffer::borrow();
+    while from < to {
+        limit.look()?;
+        chunk = file.read_at(chunk, from).await?;
+        let most = usize::try_from(to - from).unwrap_or(usize::MAX);
+        chunk.truncate(most);
+        if chunk.is_empty() {
+            break;
         }
-        buffer::give_back(chunk);
-        Ok(digest.finish())
+        from += chunk.len() as u64;
+        let slice = move || {
+            digest.update(&chunk);
+            (digest, chunk)
+        };
+        (digest, chunk) = tokio::task::spawn_blocking(slice).await.map_err(|_| {
+            // The pool is being shut down.
+            let nothing = VirtualPath::root();
+            Error::new(ErrorKind::Unavailable, Operation::Read, &nothing)
+        })?;
     }
+    buffer::give_back(chunk);
+    Ok(digest.finish())
 }
 
 /// A hash algorithm by its name on the wire.

@@ -34,7 +34,7 @@ use tokio::sync::Notify;
 pub(crate) use wharf_proto::sftp::server::Violation;
 use wharf_proto::sftp::{
     RequestId, SymlinkOrder,
-    extension::{Name, Set, Vendor},
+    extension::{Set, Vendor},
     server::{self, Server},
 };
 
@@ -150,21 +150,27 @@ impl Sftp {
         if let Some(violation) = state.violation {
             return Err(violation);
         }
+        let mut sent = 0;
         loop {
-            let stop = inner.take_up(state, &mut input, outbox.room())?;
-            if let Some(replies) = inner.replies(state)
-                && outbox.send(inner.buffers.lend(replies)).is_err()
-            {
-                // The end of the channel is told by other ways.
-                break;
+            // Whatever the window: the transport writes nothing before this call is over.
+            let room = outbox.room().min(MAX_WAITING.saturating_sub(sent));
+            let stop = inner.take_up(state, &mut input, room)?;
+            if let Some(replies) = inner.replies(state) {
+                sent += replies.len();
+                if outbox.send(inner.buffers.lend(replies)).is_err() {
+                    // The end of the channel is told by other ways.
+                    break;
+                }
             }
             match stop {
                 Stop::Full => {}
                 Stop::NoRoom => {
-                    // Of what was sent late the transport tells nobody when it is on its way.
-                    if inner.buffers.has_late() && !state.is_pumping {
-                        state.tasks += 1;
-                        tokio::spawn(Arc::clone(inner).pump(None));
+                    // Else nobody would call again: of what was sent late the transport does not
+                    // tell when it is on its way.
+                    let is_left = sent >= MAX_WAITING || inner.buffers.has_late();
+                    if is_left && !state.is_pumping {
+                        state.is_pumping = true;
+                        inner.spawn(state, None);
                     }
                     break;
                 }
@@ -280,14 +286,13 @@ impl Inner {
                 }
                 state.waiting += octets;
                 state.opening += usize::from(kind == Kind::Opening);
-                state.tasks += 1;
                 let waiting = Waiting {
                     id,
                     work,
                     octets,
                     kind,
                 };
-                tokio::spawn(Arc::clone(self).pump(Some(waiting)));
+                self.spawn(state, Some(waiting));
             }
         }
     }
@@ -301,9 +306,15 @@ impl Inner {
         }
     }
 
+    fn spawn(self: &Arc<Self>, state: &mut State, waiting: Option<Waiting>) {
+        state.tasks += 1;
+        let task = Task(Arc::clone(self));
+        tokio::spawn(async move { task.0.pump(waiting).await });
+    }
+
     /// Waits for a job, if there is one, answers it, and goes on with what could not be taken up
     /// before.
-    async fn pump(self: Arc<Self>, waiting: Option<Waiting>) {
+    async fn pump(self: &Arc<Self>, waiting: Option<Waiting>) {
         let mut finished = match waiting {
             Some(Waiting {
                 id,
@@ -311,7 +322,10 @@ impl Inner {
                 octets,
                 kind,
             }) => Some((id, work.await, octets, kind)),
-            None => None,
+            None => {
+                self.state().is_pumping = false;
+                None
+            }
         };
         loop {
             let (replies, stop) = {
@@ -333,25 +347,17 @@ impl Inner {
             match stop {
                 Stop::Full => {}
                 Stop::NoRoom => {
-                    let is_over = self.work.unless_ending(self.buffers.late_room_made()).await;
+                    let made = self.work.unless_ending(self.buffers.late_room_made()).await;
                     self.state().is_pumping = false;
-                    if is_over.is_none() {
+                    if made.is_none() {
                         break;
                     }
                 }
                 Stop::Idle => break,
             }
         }
-        let (is_last, is_broken) = {
-            let mut state = self.state();
-            state.tasks -= 1;
-            (state.tasks == 0, state.violation.is_some())
-        };
-        if is_broken {
+        if self.state().violation.is_some() {
             self.late.finish(1).await;
-        }
-        if is_last {
-            self.rested.notify_waiters();
         }
     }
 
@@ -392,9 +398,25 @@ impl Inner {
     }
 }
 
+/// One of the channel's tasks; it counts until it is over, however it ends.
+struct Task(Arc<Inner>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        let is_last = {
+            let mut state = self.0.state();
+            state.tasks -= 1;
+            state.tasks == 0
+        };
+        if is_last {
+            self.0.rested.notify_waiters();
+        }
+    }
+}
+
 fn machine_settings(settings: &SftpSettings) -> server::Settings {
     server::Settings {
-        extensions: Set::ALL.with(Name::VendorId),
+        extensions: Set::ALL,
         vendor: settings.reveal.then_some(Vendor {
             vendor: b"Wharf",
             product: b"Wharf",

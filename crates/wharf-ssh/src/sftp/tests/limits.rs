@@ -91,6 +91,33 @@ async fn sft_09_a_window_of_nothing_stops_the_taking_of_requests() {
     }
 }
 
+/// However wide the window: one input brings a bounded amount of replies at once, and the others soon.
+#[tokio::test]
+async fn sft_09_a_window_without_end_does_not_make_replies_without_end() {
+    for house in House::both() {
+        house.make("f", &vec![1; 300_000]).await;
+        let mut peer = house.peer().await;
+        let handle = peer.open("f", READ).await;
+        let (mut all, mut ids) = (Vec::new(), Vec::new());
+        for number in 0..100 {
+            let read = Request::Read {
+                handle: &handle,
+                offset: number,
+                length: 261_120,
+            };
+            let (id, request) = octets(&mut peer, &read);
+            all.extend(request);
+            ids.push(id);
+        }
+        peer.put(&all).unwrap();
+        let at_once = peer.outbox.sent.len();
+        assert!(at_once <= (4 << 20) + 2 * 262_144, "{at_once}");
+        for id in ids {
+            assert_eq!(peer.answer(id).await.data().len(), 261_120);
+        }
+    }
+}
+
 /// A client that sends without end while it takes nothing is cut off, with bounded memory.
 #[tokio::test]
 async fn sft_09_a_flood_without_room_ends_the_channel() {
@@ -98,15 +125,9 @@ async fn sft_09_a_flood_without_room_ends_the_channel() {
     let mut peer = house.peer().await;
     let handle = peer.open("f", WRITE | CREATE | TRUNCATE).await;
     peer.outbox.room = 0;
-    let write = Request::Write {
-        handle: &handle,
-        offset: 0,
-        data: &[0; 200_000],
-    };
     let mut packet = Vec::new();
     peer.client.write_header(&handle, 0, 200_000, &mut packet);
     packet.extend_from_slice(&[0; 200_000]);
-    let _ = write;
     let mut sent = 0;
     let violation = loop {
         match peer.put(&packet) {

@@ -405,10 +405,6 @@ async fn no_path_leads_out_of_the_tree() {
     }
     let listed = peer.ask(&Request::OpenDirectory { path: b"out" }).await;
     assert_ne!(listed.code(), StatusCode::Ok);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the test looks where the server must not be"
-    )]
     let entries = std::fs::read_dir(outside.path()).unwrap().count();
     assert_eq!(entries, 0);
     let above = place.parent().unwrap();
@@ -425,6 +421,7 @@ async fn a_directory_that_becomes_a_link_does_not_lead_out() {
     let mut peer = house.peer().await;
     let handle = peer.open("d/f", WRITE | CREATE | TRUNCATE).await;
     peer.write(&handle, 0, b"x").await.ok();
+    #[expect(clippy::disallowed_methods, reason = "somebody on the host does it")]
     std::fs::rename(place.join("d"), place.join("e")).unwrap();
     std::os::unix::fs::symlink(outside.path(), place.join("d")).unwrap();
     // Into the directory that it was, or nowhere.
