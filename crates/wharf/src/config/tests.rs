@@ -1,6 +1,7 @@
 //! What a configuration means, and what is told about one that means nothing.
 
 mod people;
+mod ssh;
 mod tls;
 
 use std::{num::NonZeroU64, path::Path, time::Duration};
