@@ -8,7 +8,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use wharf_engine::events::{Direction, Event};
 use wharf_proto::sftp::{
-    Extended, MAX_DATA, MAX_PACKET, Request, RequestId, StatusCode,
+    Extended, MAX_DATA, MAX_PACKET, OpenFlags, Request, RequestId, StatusCode,
     response::{self, DATA_HEADER, Data, Limits},
 };
 use wharf_vfs::{Answer, Links, VirtualPath};
@@ -109,8 +109,12 @@ impl Desk<'_> {
                 attributes,
             } => {
                 let path = self.to_open(path)?;
-                let is_open = self.handles.iter().any(|entry| entry.path() == Some(&path));
-                opening(file::open(work, path, flags, attributes, is_open))
+                let known = if flags.contains(OpenFlags::CREATE | OpenFlags::TRUNCATE) {
+                    self.handles.iter().filter_map(Entry::identity).collect()
+                } else {
+                    Vec::new()
+                };
+                opening(file::open(work, path, flags, attributes, known))
             }
             Request::OpenDirectory { path } => {
                 let path = self.to_open(path)?;

@@ -32,6 +32,14 @@ pub(super) enum Entry {
 }
 
 impl Entry {
+    /// The identity of a file.
+    pub(super) fn identity(&self) -> Option<u64> {
+        match self {
+            Self::File(file) => Some(file.identity),
+            Self::Directory(_) => None,
+        }
+    }
+
     /// The path that it was opened by, unless it is being read.
     pub(super) fn path(&self) -> Option<&VirtualPath> {
         match self {
@@ -45,6 +53,8 @@ impl Entry {
 pub(super) struct OpenFile {
     pub(super) file: FileRef,
     pub(super) path: VirtualPath,
+    /// Of the file, whatever its name is by now.
+    identity: u64,
     pub(super) readable: bool,
     pub(super) writable: bool,
     /// With APPEND: every write goes to the end.
@@ -65,13 +75,14 @@ enum Hold {
     Staged(StagedUpload),
 }
 
-/// OPEN. `is_open`: the channel has another handle on the path, which must see what is written.
+/// OPEN. `known`: the identities of the files that the channel has open. Who has a file open sees what
+/// another handle writes, so those are never replaced by a staged one.
 pub(super) async fn open(
     work: Arc<Work>,
     path: VirtualPath,
     flags: OpenFlags,
     attributes: Attributes,
-    is_open: bool,
+    known: Vec<u64>,
 ) -> Result<Outcome> {
     let read = flags.contains(OpenFlags::READ);
     let write = flags.contains(OpenFlags::WRITE);
@@ -83,9 +94,10 @@ pub(super) async fn open(
     let append = write && flags.contains(OpenFlags::APPEND);
     let exclusive = create && flags.contains(OpenFlags::EXCLUSIVE);
     work.publish(&path).await;
-    let opened = |file, readable, writable, hold| OpenFile {
+    let opened = |file, identity, readable, writable, hold| OpenFile {
         file,
         path: path.clone(),
+        identity,
         readable,
         writable,
         append,
@@ -94,14 +106,15 @@ pub(super) async fn open(
         hold,
     };
     if !write && !create && !truncate {
-        let (file, _) = work.view().open_read(&path).await?;
-        let file = opened(file, true, false, Hold::Reading);
+        let (file, metadata) = work.view().open_read(&path).await?;
+        let file = opened(file, metadata.identity, true, false, Hold::Reading);
         return Ok(Outcome::Opened(Entry::File(Box::new(file))));
     }
     let mode = creation_mode(&work, attributes, 0o666);
-    let is_whole = write && create && truncate && !append && !exclusive && !is_open;
-    if is_whole && let Some((file, staged)) = stage(&work, &path, read, mode).await? {
-        let mut file = opened(file, read, true, Hold::Staged(staged));
+    let is_whole = write && create && truncate && !append && !exclusive;
+    if is_whole && let Some((file, staged)) = stage(&work, &path, read, mode, &known).await? {
+        let identity = identity(&file, &path).await?;
+        let mut file = opened(file, identity, read, true, Hold::Staged(staged));
         file.transfer.received(0);
         return Ok(Outcome::Opened(Entry::File(Box::new(file))));
     }
@@ -115,11 +128,18 @@ pub(super) async fn open(
     };
     let open = work.view().open_in_place(&path, asked).await?;
     let is_new = open.created || truncate;
-    let mut file = opened(Arc::clone(&open.file), read, write, Hold::InPlace(open));
+    let identity = identity(&open.file, &path).await?;
+    let file = Arc::clone(&open.file);
+    let mut file = opened(file, identity, read, write, Hold::InPlace(open));
     if is_new {
         file.transfer.received(0);
     }
     Ok(Outcome::Opened(Entry::File(Box::new(file))))
+}
+
+async fn identity(file: &FileRef, path: &VirtualPath) -> Result<u64> {
+    let metadata = file.metadata().await.map_err(|error| error.at(path))?;
+    Ok(metadata.identity)
 }
 
 /// Begins an upload that is visible when it is closed; `None` where the file must be written in place.
@@ -128,6 +148,7 @@ async fn stage(
     path: &VirtualPath,
     read: bool,
     mode: u32,
+    known: &[u64],
 ) -> Result<Option<(FileRef, StagedUpload)>> {
     let view = work.view();
     if !work.settings.atomic || !view.settings().upload.atomic {
@@ -138,7 +159,11 @@ async fn stage(
     }
     let mode = match view.metadata(path, Links::NoFollow).await {
         // What stands there keeps its bits, as if it had been truncated.
-        Ok(metadata) if metadata.is_file() && metadata.links <= 1 => metadata.mode & 0o777,
+        Ok(metadata)
+            if metadata.is_file() && metadata.links <= 1 && !known.contains(&metadata.identity) =>
+        {
+            metadata.mode & 0o777
+        }
         Ok(_) => return Ok(None),
         // Nothing, or nothing that may be seen: the gate below decides.
         Err(_) => mode,

@@ -195,6 +195,12 @@ async fn who_has_the_file_open_already_sees_what_is_written() {
         peer.write(&writing, 0, b"new content").await.ok();
         assert_eq!(peer.read(&reading, 0, 99).await.data(), b"new content");
         peer.close(&writing).await.ok();
+        // Under another name as well.
+        peer.rename("f", "g").await.ok();
+        let writing = peer.open("g", WHOLE).await;
+        peer.write(&writing, 0, b"newer").await.ok();
+        assert_eq!(peer.read(&reading, 0, 99).await.data(), b"newer");
+        peer.close(&writing).await.ok();
     }
 }
 
