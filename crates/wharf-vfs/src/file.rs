@@ -43,7 +43,8 @@ pub trait File: Send + Sync {
 
     /// Appends up to `limit` octets at `offset` to `buffer` if they can be had at once, on this
     /// thread, and tells how many came; 0 means the end of the file (or a `limit` of 0). Less than
-    /// `limit` may come before the end. `None`: ask [`File::read_at`]; the buffer is as it was.
+    /// `limit` comes before the end only where a store gives at most so much at a time. `None`: ask
+    /// [`File::read_at`]; the buffer is as it was.
     ///
     /// The caller makes room beforehand; else the buffer grows.
     fn try_read_at(

@@ -209,22 +209,23 @@ impl File for LocalFile {
         while count < limit {
             buffer.resize(begin + count + room, 0);
             let spare = buffer.get_mut(begin + count..).unwrap_or_default();
-            let read = self.read_promptly(spare, offset.saturating_add(count as u64));
-            let filled = matches!(read, Some(Ok(read)) if read == room);
-            match read {
-                Some(Ok(read)) => count += read,
+            let had = match self.read_promptly(spare, offset.saturating_add(count as u64)) {
+                Some(Ok(had)) => had,
                 // What was had before counts; the failure comes again.
-                _ if count > 0 => {}
-                None => {
-                    buffer.truncate(begin);
-                    return None;
-                }
+                Some(Err(_)) if count > 0 => break,
                 Some(Err(errno)) => {
                     buffer.truncate(begin);
                     return Some(Err(self.fail(errno, Operation::Read)));
                 }
-            }
-            if !filled {
+                None => {
+                    buffer.truncate(begin);
+                    return None;
+                }
+            };
+            count += had;
+            // Less than was asked for is the end, or what is cached ends there: clients take it for
+            // the end, so it must be one.
+            if had == 0 || had < room && count == left {
                 break;
             }
             room = limit - count;

@@ -582,6 +582,24 @@ async fn a_quick_disk_is_read_and_written_at_once() {
     }
 }
 
+/// Clients take less than they asked for as the end of the file: where the cache ends is none.
+#[tokio::test]
+async fn what_is_cached_in_part_is_read_whole_or_not_at_once() {
+    let host = fresh();
+    let volume = LocalVolume::open(host.path()).unwrap();
+    let content: Vec<u8> = (0..=u8::MAX).cycle().take(200_000).collect();
+    let file = put(&volume, "/f", &content).await;
+    must(file.sync().await);
+    let descriptor = file.descriptor().unwrap();
+    let length = std::num::NonZeroU64::new(100_000);
+    fs::fadvise(descriptor, 65_536, length, fs::Advice::DontNeed).unwrap();
+    let mut buffer = Vec::new();
+    match file.try_read_at(&mut buffer, content.len(), 0) {
+        Some(read) => assert_eq!(must(read), content.len()),
+        None => assert!(buffer.is_empty()),
+    }
+}
+
 /// What may stall is handed over, untouched.
 #[tokio::test]
 async fn a_slow_disk_is_neither_read_nor_written_at_once() {
