@@ -44,6 +44,7 @@ use self::{
     desk::{Desk, Finishing, Job, Kind},
     file::Entry,
     handles::Handles,
+    outcome::Outcome,
 };
 pub(crate) use self::{context::Context, uploads::Uploads};
 use crate::{
@@ -277,7 +278,7 @@ impl Inner {
         } = job;
         let mut polling = Polling::from_waker(Waker::noop());
         match work.as_mut().poll(&mut polling) {
-            Poll::Ready(finished) => self.desk(state).answer(id, finished),
+            Poll::Ready(finished) => self.answer(state, id, finished),
             Poll::Pending => {
                 if kind == Kind::Appending {
                     state.machine.defer_append(id);
@@ -294,6 +295,12 @@ impl Inner {
                 };
                 self.spawn(state, Some(waiting));
             }
+        }
+    }
+
+    fn answer(&self, state: &mut State, id: RequestId, finished: context::Result<Outcome>) {
+        if let Some((handle, file)) = self.desk(state).answer(id, finished) {
+            state.machine.is_file(&handle.octets(), file);
         }
     }
 
@@ -333,7 +340,7 @@ impl Inner {
                 if let Some((id, finished, octets, kind)) = finished.take() {
                     state.waiting -= octets;
                     state.opening -= usize::from(kind == Kind::Opening);
-                    self.desk(state).answer(id, finished);
+                    self.answer(state, id, finished);
                     state.machine.settle(id);
                 }
                 self.go_on(state)

@@ -77,20 +77,23 @@ pub(super) enum Outcome {
 }
 
 impl Desk<'_> {
-    /// Appends the reply.
-    pub(super) fn answer(&mut self, id: RequestId, finished: Result<Outcome>) {
+    /// Appends the reply. Of a file that was opened: its handle and its identity.
+    pub(super) fn answer(
+        &mut self,
+        id: RequestId,
+        finished: Result<Outcome>,
+    ) -> Option<(Handle, u64)> {
         let outcome = match finished {
             Ok(outcome) => outcome,
-            Err(refusal) => return self.refuse(id, &refusal),
+            Err(refusal) => {
+                self.refuse(id, &refusal);
+                return None;
+            }
         };
         let output = &mut *self.output;
         match outcome {
+            Outcome::Opened(entry) => return self.opened(id, entry),
             Outcome::Done => done(id, output),
-            Outcome::Opened(entry) => match self.handles.insert(entry) {
-                Ok(handle) => response::handle(id, &handle.octets(), output),
-                // Not to be: room was looked for before anything was opened.
-                Err(_) => response::status(id, StatusCode::Failure, TOO_MANY, output),
-            },
             Outcome::Page {
                 handle,
                 mut directory,
@@ -145,6 +148,22 @@ impl Desk<'_> {
                 response::check_file(id, algorithm.as_bytes(), &hashes, output);
             }
             Outcome::Md5(hash) => response::md5_hash(id, &hash, output),
+        }
+        None
+    }
+
+    fn opened(&mut self, id: RequestId, entry: Entry) -> Option<(Handle, u64)> {
+        let file = entry.identity();
+        match self.handles.insert(entry) {
+            Ok(handle) => {
+                response::handle(id, &handle.octets(), self.output);
+                file.map(|file| (handle, file))
+            }
+            // Not to be: room was looked for before anything was opened.
+            Err(_) => {
+                response::status(id, StatusCode::Failure, TOO_MANY, self.output);
+                None
+            }
         }
     }
 
