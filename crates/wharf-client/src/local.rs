@@ -252,7 +252,7 @@ fn broken(operation: Operation, error: io::Error) -> wharf_vfs::Error {
 }
 
 /// What stands at a local path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
     pub(crate) directory: bool,
     pub(crate) file: bool,

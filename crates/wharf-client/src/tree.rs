@@ -20,7 +20,7 @@ use wharf_proto::ftp::{
     listing::parse::{Entry, Kind as EntryKind, is_plain_name},
 };
 
-pub use names::{list, make_directory, remove, rename, stat};
+pub use names::{is_tree, list, make_directory, remove, rename, stat};
 
 use self::{
     links::Links,

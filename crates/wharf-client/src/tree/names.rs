@@ -81,6 +81,28 @@ pub(super) async fn is_directory(pool: &Pool, place: &Location) -> Result<bool> 
     lease.session()?.is_directory(&place.segments).await
 }
 
+/// Whether a place that was named for its content is a directory. Over the old protocol of scp, which
+/// cannot tell, it is taken for one.
+///
+/// # Errors
+/// [`Error`].
+pub async fn is_tree(pool: &Pool, place: &Location) -> Result<bool> {
+    let mut retry = pool.retry();
+    loop {
+        let attempt = async {
+            match pool.way().await? {
+                Way::Sftp(session) => sftp::is_tree(&session, place).await,
+                Way::Scp(_) => Ok(true),
+                Way::Ftp => Ok(stat_once(pool, place).await?.kind == EntryKind::Directory),
+            }
+        };
+        match Box::pin(attempt).await {
+            Ok(is_tree) => return Ok(is_tree),
+            Err(error) => retry.after(error).await?,
+        }
+    }
+}
+
 /// Makes a directory; with `parents` those above it too, and one that is there already is fine.
 ///
 /// # Errors

@@ -43,6 +43,13 @@ pub(super) async fn is_directory(sftp: &Sftp, place: &Location) -> Result<bool> 
     Ok(found.is_some_and(|found| found.file_type() == Some(FileType::Directory)))
 }
 
+/// Whether a place that must be there is a directory, through links.
+pub(super) async fn is_tree(sftp: &Sftp, place: &Location) -> Result<bool> {
+    let what = format!("cannot look at {place}");
+    let found = sftp.stat(&place.path(), &what).await?;
+    Ok(found.file_type() == Some(FileType::Directory))
+}
+
 /// The first `count` segments of a place.
 fn above(place: &Location, count: usize) -> Location {
     Location {

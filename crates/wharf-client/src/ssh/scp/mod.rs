@@ -183,10 +183,11 @@ impl<I: Incoming, O: Outgoing> Pipe<I, O> {
     /// # Errors
     /// [`Kind::Rejected`] with what the server said.
     pub(crate) async fn finish(mut self) -> Result<()> {
-        self.outgoing.end().await;
+        self.outgoing.finish().await;
         while self.more().await? {
             self.chunk.clear();
         }
+        self.outgoing.end().await;
         match self.told.words() {
             (_, Some(0) | None) => Ok(()),
             (text, Some(status)) => Err(self.failed(&text, status)),
@@ -195,9 +196,10 @@ impl<I: Incoming, O: Outgoing> Pipe<I, O> {
 
     /// The command ended before its time.
     pub(crate) async fn ended(&mut self) -> Error {
-        self.outgoing.end().await;
+        self.outgoing.finish().await;
         self.chunk.clear();
         while let Ok(Some(_)) = timeout(self.idle, self.incoming.next()).await {}
+        self.outgoing.end().await;
         match self.told.words() {
             (text, Some(status)) if status != 0 || !text.is_empty() => self.failed(&text, status),
             _ => {

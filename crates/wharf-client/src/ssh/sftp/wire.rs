@@ -24,7 +24,10 @@ pub(crate) trait Outgoing: Send + 'static {
     /// Sends octets; waits for the peer's window.
     fn send(&mut self, octets: Bytes) -> impl Future<Output = Result<(), Gone>> + Send;
 
-    /// Says that no more comes and closes.
+    /// Says that no more comes; what the server still says is to be read.
+    fn finish(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Closes; nothing more is read.
     fn end(&mut self) -> impl Future<Output = ()> + Send;
 }
 
@@ -46,9 +49,13 @@ impl Outgoing for ChannelWriteHalf<client::Msg> {
         self.data_bytes(octets).await.map_err(|_| Gone)
     }
 
-    async fn end(&mut self) {
+    async fn finish(&mut self) {
         // A connection that is gone has ended already.
         let _ = self.eof().await;
+    }
+
+    async fn end(&mut self) {
+        self.finish().await;
         let _ = self.close().await;
     }
 }

@@ -27,6 +27,22 @@ fn command(options: &str, path: &[u8]) -> Vec<u8> {
 
 /// The path of a place.
 fn path(place: &Location, options: &Options) -> Result<Vec<u8>> {
+    check(place, options)?;
+    Ok(place.path())
+}
+
+/// The path of the directory that a place is in.
+fn parent(place: &Location, options: &Options) -> Result<Vec<u8>> {
+    check(place, options)?;
+    let segments = place.parents().to_vec();
+    let parent = Location {
+        segments,
+        ..place.clone()
+    };
+    Ok(parent.path())
+}
+
+fn check(place: &Location, options: &Options) -> Result<()> {
     let usage = |text: &str| Err(Error::new(Step::Command, Kind::Usage, text));
     if place.kind == Some(UrlType::Text) {
         return usage("scp has no text type; leave out ;type=a");
@@ -34,7 +50,7 @@ fn path(place: &Location, options: &Options) -> Result<Vec<u8>> {
     if options.verify == Verify::Hash {
         return usage("the old protocol of scp has no hash to compare with");
     }
-    Ok(place.path())
+    Ok(())
 }
 
 /// How sure a copy is whose octets were counted.

@@ -1,4 +1,8 @@
 //! Uploads by the old protocol of scp.
+//!
+//! A sink puts what it is offered into its target when that is a directory, and calls it so when it is
+//! not: which of both, nobody tells. So the directory above is named as the target (`-d`), and what is
+//! offered bears the last name: it lands where it was asked for, whatever stands there.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +18,7 @@ use wharf_transfer::Meter;
 
 use super::{
     super::{Course, Transferred, put::Upload},
-    RUN, command, counted, path,
+    RUN, command, counted, parent,
 };
 use crate::{
     Error, Kind, Location, Pool, Result, Step,
@@ -34,8 +38,8 @@ pub(in super::super) async fn put(
     connection: &Connection,
 ) -> Result<Transferred> {
     let pool = course.pool;
-    let path = path(&upload.target, pool.options())?;
-    let command = command("-p -t", &path);
+    let above = parent(&upload.target, pool.options())?;
+    let command = command("-p -d -t", &above);
     let idle = pool.options().idle_timeout;
     let pipe = scp::run(connection, &command, pool.site(), idle).await?;
     Box::pin(send_one(pipe, course, upload)).await
@@ -205,8 +209,8 @@ pub(crate) async fn put_tree(
     source: &Path,
     target: &Location,
 ) -> Result<Tally> {
-    let path = path(target, pool.options())?;
-    let command = command("-r -p -t", &path);
+    let above = parent(target, pool.options())?;
+    let command = command("-r -p -d -t", &above);
     let idle = pool.options().idle_timeout;
     let pipe = scp::run(connection, &command, pool.site(), idle).await?;
     Box::pin(send_tree(pipe, pool, source, target)).await
@@ -219,10 +223,6 @@ struct Level {
 }
 
 /// The other end of [`put_tree`].
-///
-/// The sink puts what it is offered into its target when that is a directory, and calls it so when it is
-/// not there: which of both, nobody tells. So the name of the target is offered to the directory above
-/// where the server answers that; here the tree's own content is what is offered, each at the top.
 pub(super) async fn send_tree<I: Incoming, O: Outgoing>(
     mut pipe: Pipe<I, O>,
     pool: &Pool,
@@ -233,9 +233,16 @@ pub(super) async fn send_tree<I: Incoming, O: Outgoing>(
     let mut tally = Tally::default();
     let mut machine = Source::new();
     idle(&mut pipe, &mut machine, &what).await?;
+    let left = read(source).await?;
+    if let Some(name) = target.name().filter(|name| *name != b"/") {
+        let path = source.to_owned();
+        let facts = blocking("cannot look at the directory", move || facts(&path)).await?;
+        let header = header(name.to_vec(), &facts.unwrap_or_default(), 0);
+        directory(&mut pipe, &mut machine, header, &what).await??;
+    }
     let mut levels = vec![Level {
         place: target.clone(),
-        left: read(source).await?,
+        left,
     }];
     while let Some(level) = levels.last_mut() {
         let Some(named) = level.left.pop() else {
@@ -249,8 +256,8 @@ pub(super) async fn send_tree<I: Incoming, O: Outgoing>(
         let place = level.place.child(&named.name, false);
         let told = match named.facts {
             Some(facts) if facts.directory && !named.link => {
-                let offered = directory(&mut pipe, &mut machine, &named, &facts, &what).await?;
-                match offered {
+                let header = header(named.name.clone(), &facts, 0);
+                match directory(&mut pipe, &mut machine, header, &what).await? {
                     Ok(()) => {
                         let left = read(&named.path).await;
                         // It was entered: whatever it holds, it must be left again.
@@ -308,11 +315,10 @@ async fn read(path: &Path) -> Result<Vec<Named>> {
 async fn directory<I: Incoming, O: Outgoing>(
     pipe: &mut Pipe<I, O>,
     machine: &mut Source,
-    named: &Named,
-    facts: &Facts,
+    header: Header,
     what: &str,
 ) -> Result<Result<()>> {
-    if let Err(error) = machine.directory(header(named.name.clone(), facts, 0)) {
+    if let Err(error) = machine.directory(header) {
         return Ok(Err(unsendable(what, error)));
     }
     match wish(pipe, machine, what).await? {

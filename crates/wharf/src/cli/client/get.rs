@@ -13,7 +13,7 @@ use wharf_client::{
     transfer::{Download, get},
     tree,
 };
-use wharf_proto::ftp::listing::parse::{Kind, is_plain_name};
+use wharf_proto::ftp::listing::parse::is_plain_name;
 
 use super::{
     Shared, Watcher,
@@ -33,7 +33,13 @@ pub(crate) struct Get {
     /// Go on with what an earlier run left.
     #[arg(short = 'c', long = "continue")]
     resume: bool,
-    /// Sessions at once.
+    /// Keep permissions, too (SFTP and SCP; times are kept always).
+    #[arg(short = 'p', long)]
+    preserve: bool,
+    /// Make links of links, as far as they stay in the directory that is fetched (SFTP).
+    #[arg(long)]
+    links: bool,
+    /// Sessions at once; SFTP moves all files over one.
     #[arg(short = 'P', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
     /// How a finished file is checked.
@@ -70,6 +76,8 @@ impl Get {
             verify: self.verify,
             resume: self.resume,
             parallel: self.parallel.into(),
+            keep_permissions: self.preserve,
+            links: self.links,
         };
         let mut pools: Vec<Pool> = Vec::new();
         let mut tasks = JoinSet::new();
@@ -160,9 +168,8 @@ async fn fetch(
         watcher.tell_failure(&source.to_string(), None, &error);
         Failure::from(error).already_told()
     };
-    let is_tree = recursive
-        && (source.directory
-            || tree::stat(pool, &source).await.map_err(told)?.kind == Kind::Directory);
+    let is_tree =
+        recursive && (source.directory || tree::is_tree(pool, &source).await.map_err(told)?);
     if is_tree {
         let path = match (target, source.name()) {
             // The whole site goes into the directory itself.

@@ -28,7 +28,10 @@ pub(crate) struct Put {
     /// Go on with what an earlier run sent.
     #[arg(short = 'c', long = "continue")]
     resume: bool,
-    /// Sessions at once.
+    /// Keep permissions, too (SFTP and SCP; times are kept always).
+    #[arg(short = 'p', long)]
+    preserve: bool,
+    /// Sessions at once; SFTP moves all files over one.
     #[arg(short = 'P', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
     /// How a finished file is checked.
@@ -59,6 +62,8 @@ impl Put {
             verify: self.verify,
             resume: self.resume,
             parallel: self.parallel.into(),
+            keep_permissions: self.preserve,
+            links: false,
         };
         let pool = self.shared.pool(&target.site, transfers, &watcher)?;
         let mut tasks = JoinSet::new();

@@ -85,6 +85,8 @@ pub(super) struct Transfers {
     pub(super) verify: Check,
     pub(super) resume: bool,
     pub(super) parallel: usize,
+    pub(super) keep_permissions: bool,
+    pub(super) links: bool,
 }
 
 impl Default for Transfers {
@@ -93,6 +95,8 @@ impl Default for Transfers {
             verify: Check::Auto,
             resume: false,
             parallel: 1,
+            keep_permissions: false,
+            links: false,
         }
     }
 }
@@ -142,6 +146,8 @@ impl Shared {
             },
             resume: transfers.resume,
             parallel: transfers.parallel,
+            keep_permissions: transfers.keep_permissions,
+            links: transfers.links,
             tls: self.security.of(site)?,
             ssh,
             ..Options::default()

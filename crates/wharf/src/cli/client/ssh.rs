@@ -57,6 +57,9 @@ pub(crate) struct SshFlags {
         help_heading = "SSH"
     )]
     copy_protocol: Copies,
+    /// The old protocol for scp:// and HOST:PATH, as --copy-protocol=scp.
+    #[arg(short = 'O', conflicts_with = "copy_protocol", help_heading = "SSH")]
+    old_protocol: bool,
 }
 
 /// `--copy-protocol`.
@@ -125,6 +128,7 @@ impl SshFlags {
             unknown_hosts: self.accept_new.then_some(UnknownHosts::Accept),
             legacy: self.ssh_legacy,
             copy: match self.copy_protocol {
+                _ if self.old_protocol => CopyProtocol::Old,
                 Copies::Auto => CopyProtocol::Auto,
                 Copies::Sftp => CopyProtocol::Sftp,
                 Copies::Scp => CopyProtocol::Old,

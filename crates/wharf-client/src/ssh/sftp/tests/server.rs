@@ -33,6 +33,8 @@ impl Outgoing for mpsc::Sender<Bytes> {
         mpsc::Sender::send(self, octets).await.map_err(|_| Gone)
     }
 
+    async fn finish(&mut self) {}
+
     async fn end(&mut self) {}
 }
 
