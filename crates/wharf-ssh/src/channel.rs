@@ -15,7 +15,7 @@ use russh::{
     server::{Handle, Session},
 };
 
-use crate::stream::{Brake, Hold};
+use crate::stream::{Brake, Hold, PutOff};
 
 /// The channel, or its whole connection, is gone: nothing can be sent any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +33,12 @@ pub(crate) trait Outbox {
     /// # Errors
     /// [`Gone`].
     fn send(&mut self, octets: Bytes) -> Result<(), Gone>;
+
+    /// Whether a short reply may wait: more of the peer's octets were read already, so that more is to
+    /// be said soon, and the sender is called again in any case.
+    fn may_wait(&mut self) -> bool {
+        false
+    }
 }
 
 /// What may be handed over at a time, octets, while the peer has room: it may exceed that room by so
@@ -54,6 +60,8 @@ pub(crate) struct InlineOutbox<'a, W: Waiting + 'static> {
     pub(crate) id: ChannelId,
     /// Who is told of room after there was none.
     pub(crate) waiting: &'a Arc<W>,
+    /// The connection's stream; `None` when nothing may wait.
+    pub(crate) stream: Option<&'a Brake>,
 }
 
 impl<W: Waiting + 'static> Outbox for InlineOutbox<'_, W> {
@@ -65,7 +73,22 @@ impl<W: Waiting + 'static> Outbox for InlineOutbox<'_, W> {
         }
     }
 
+    fn may_wait(&mut self) -> bool {
+        let Some(stream) = self.stream.filter(|stream| stream.has_more()) else {
+            return false;
+        };
+        stream.when_dry(self.id.into(), || {
+            let waiting = Arc::clone(self.waiting);
+            PutOff(Box::new(move || waiting.room()))
+        });
+        true
+    }
+
     fn send(&mut self, octets: Bytes) -> Result<(), Gone> {
+        if let Some(stream) = self.stream {
+            // What was put off goes with it.
+            stream.forget(self.id.into());
+        }
         let had_room = !self.session.has_pending_data(self.id);
         self.session.data(self.id, octets).map_err(|_| Gone)?;
         if had_room && self.session.has_pending_data(self.id) {

@@ -9,15 +9,17 @@
 //! Both buffers are the thread's, borrowed while there is something in them: an idle session owns none.
 //!
 //! [`Brake`] is how others stop this stream: for a while (a channel holds too much input), or for
-//! good (the session is to end whatever its peer does).
+//! good (the session is to end whatever its peer does). It also tells them whether more of the peer's
+//! octets lie here already: then short replies may wait for the next, and share a packet with them.
 
 use std::{
     cell::RefCell,
+    fmt,
     future::Future as _,
     io,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker, ready},
@@ -65,6 +67,19 @@ pub(crate) struct Brake {
     holds: AtomicUsize,
     /// The task that polls the stream: one, the session's.
     waiting: Mutex<Option<Waker>>,
+    /// Octets lie in the input.
+    has_more: AtomicBool,
+    /// Whom to call when there are none left, by number.
+    put_off: Mutex<Vec<(u32, PutOff)>>,
+}
+
+/// What is to be done when the input has run dry.
+pub(crate) struct PutOff(pub(crate) Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for PutOff {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("PutOff")
+    }
 }
 
 impl Brake {
@@ -78,6 +93,35 @@ impl Brake {
     pub(crate) fn hold(self: &Arc<Self>) -> Hold {
         self.holds.fetch_add(1, Ordering::SeqCst);
         Hold(Arc::clone(self))
+    }
+
+    /// Whether octets of the peer were read that nobody has taken yet.
+    pub(crate) fn has_more(&self) -> bool {
+        self.has_more.load(Ordering::Relaxed)
+    }
+
+    /// Has `what` done once the input has run dry; one for each number.
+    pub(crate) fn when_dry(&self, number: u32, what: impl FnOnce() -> PutOff) {
+        let mut put_off = self.put_off();
+        if !put_off.iter().any(|(other, _)| *other == number) {
+            put_off.push((number, what()));
+        }
+    }
+
+    /// Nothing is to be done for that number any more.
+    pub(crate) fn forget(&self, number: u32) {
+        self.put_off().retain(|(other, _)| *other != number);
+    }
+
+    fn ran_dry(&self) {
+        let put_off = std::mem::take(&mut *self.put_off());
+        for (_, what) in put_off {
+            what.0();
+        }
+    }
+
+    fn put_off(&self) -> MutexGuard<'_, Vec<(u32, PutOff)>> {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_cut(&self) -> bool {
@@ -182,19 +226,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathered<S> {
             // out at once, what the peer says is heard nevertheless.
             let _ = this.poll_drain(context)?;
             if buffer.remaining() >= BUFFER_SIZE {
-                return Pin::new(&mut this.inner).poll_read(context, buffer);
+                let read = Pin::new(&mut this.inner).poll_read(context, buffer);
+                if read.is_pending() {
+                    this.brake.ran_dry();
+                }
+                return read;
             }
             this.input = borrow_buffer();
             let read = pin!(this.inner.read_buf(&mut this.input)).poll(context);
             if !matches!(read, Poll::Ready(Ok(1..))) {
                 give_back(&mut this.input);
+                this.brake.ran_dry();
             }
             ready!(read)?;
         }
         let count = this.input.len().min(buffer.remaining());
         buffer.put_slice(this.input.get(..count).unwrap_or_default());
         this.input.advance(count);
-        if this.input.is_empty() {
+        let has_more = !this.input.is_empty();
+        this.brake.has_more.store(has_more, Ordering::Relaxed);
+        if !has_more {
             give_back(&mut this.input);
         }
         Poll::Ready(Ok(()))

@@ -517,6 +517,7 @@ impl Handler for Conversation {
                     session: transport,
                     id,
                     waiting: channel,
+                    stream: Some(&self.shared.brake),
                 };
                 match channel.sftp.handle_input(octets, &mut outbox) {
                     Ok(()) => Ok(()),
@@ -545,6 +546,7 @@ impl Handler for Conversation {
             session: transport,
             id,
             waiting: channel,
+            stream: Some(&self.shared.brake),
         };
         match channel.sftp.handle_room(&mut outbox) {
             Ok(()) => Ok(()),
@@ -560,7 +562,15 @@ impl Handler for Conversation {
         let late = self.late(id, transport);
         match self.channels.get(&id).map(|open| &open.running) {
             Some(Running::Exec(feed)) => feed.eof(),
-            Some(Running::Sftp(_)) => {
+            Some(Running::Sftp(channel)) => {
+                // Replies that were put off go before the end.
+                let mut outbox = InlineOutbox {
+                    session: transport,
+                    id,
+                    waiting: channel,
+                    stream: None,
+                };
+                let _ = channel.sftp.handle_room(&mut outbox);
                 if let Some(open) = self.channels.remove(&id) {
                     end(open, Some(late));
                 }

@@ -56,6 +56,10 @@ use crate::{
 /// Octets of replies, and of data on its way, that may wait on one channel (SFT-09).
 const MAX_WAITING: usize = 4 << 20;
 
+/// Replies of fewer octets in all wait for the next ones when those are at hand: they share a packet
+/// then, and its cost at both ends.
+const SHORT: usize = 24 * 1024;
+
 /// Octets of input that are held before the connection is held back. Far below what the machine
 /// holds, so that what was read already has room.
 const MAX_INPUT: usize = 1 << 20;
@@ -77,7 +81,8 @@ struct Inner {
 struct State {
     machine: Server,
     handles: Handles<Entry>,
-    /// Replies that gather. Empty whenever the lock is free.
+    /// Replies that gather. While the lock is free: short ones that wait for more, as
+    /// [`Outbox::may_wait`] allows.
     output: Vec<u8>,
     /// Octets that waiting jobs keep in memory.
     waiting: usize,
@@ -156,6 +161,9 @@ impl Sftp {
             // Whatever the window: the transport writes nothing before this call is over.
             let room = outbox.room().min(MAX_WAITING.saturating_sub(sent));
             let stop = inner.take_up(state, &mut input, room)?;
+            if stop == Stop::Idle && (1..SHORT).contains(&state.output.len()) && outbox.may_wait() {
+                break;
+            }
             if let Some(replies) = inner.replies(state) {
                 sent += replies.len();
                 if outbox.send(inner.buffers.lend(replies)).is_err() {

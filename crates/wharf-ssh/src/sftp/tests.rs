@@ -325,6 +325,8 @@ struct Collecting {
     /// The most that was sent at once.
     largest: usize,
     sends: usize,
+    /// Whether more of the peer's octets are at hand.
+    has_more: bool,
 }
 
 impl Default for Collecting {
@@ -334,6 +336,7 @@ impl Default for Collecting {
             sent: Vec::new(),
             largest: 0,
             sends: 0,
+            has_more: false,
         }
     }
 }
@@ -341,6 +344,10 @@ impl Default for Collecting {
 impl Outbox for Collecting {
     fn room(&self) -> usize {
         self.room
+    }
+
+    fn may_wait(&mut self) -> bool {
+        self.has_more
     }
 
     fn send(&mut self, octets: Bytes) -> Result<(), Gone> {

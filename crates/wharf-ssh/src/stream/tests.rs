@@ -152,3 +152,42 @@ async fn a_cut_ends_whoever_waits() {
     assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
     assert!(ours.write(&[0; 1]).await.is_err());
 }
+
+/// What was put off is done before the stream waits for its peer, once, and not when it was forgotten.
+#[tokio::test]
+async fn what_was_put_off_is_done_when_the_input_has_run_dry() {
+    let brake = Arc::new(Brake::default());
+    let (ours, mut theirs) = duplex(4096);
+    let mut ours = Gathered::new(ours, Arc::clone(&brake));
+    let done = Arc::new(Mutex::new(Vec::new()));
+    let put_off = |number: u32| {
+        let done = Arc::clone(&done);
+        brake.when_dry(number, || {
+            PutOff(Box::new(move || done.lock().unwrap().push(number)))
+        });
+    };
+    theirs.write_all(b"firstsecond").await.unwrap();
+    let mut word = [0; 5];
+    ours.read_exact(&mut word).await.unwrap();
+    assert!(brake.has_more());
+    put_off(1);
+    put_off(2);
+    put_off(1);
+    brake.forget(2);
+    let mut rest = [0; 6];
+    ours.read_exact(&mut rest).await.unwrap();
+    assert!(!brake.has_more());
+    assert!(done.lock().unwrap().is_empty());
+    let read = ours.read_exact(&mut word);
+    let answer = async {
+        while done.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        theirs.write_all(b"third").await.unwrap();
+    };
+    tokio::join!(async { read.await.unwrap() }, answer);
+    assert_eq!(
+        (word, done.lock().unwrap().as_slice()),
+        (*b"third", &[1][..])
+    );
+}

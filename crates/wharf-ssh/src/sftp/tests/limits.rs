@@ -9,6 +9,38 @@ fn octets(peer: &mut Peer, request: &Request<'_>) -> (RequestId, Vec<u8>) {
     (id, octets)
 }
 
+/// Short replies share a packet while more input is at hand; nothing is kept when it is not.
+#[tokio::test]
+async fn short_replies_wait_for_the_next_while_more_is_at_hand() {
+    let house = House::both().into_iter().next().unwrap();
+    house.make("f", &vec![1; 100_000]).await;
+    let mut peer = house.peer().await;
+    let handle = peer.open("f", READ).await;
+    peer.outbox.has_more = true;
+    peer.outbox.sends = 0;
+    let stat = Request::FStat { handle: &handle };
+    let first = peer.send(&stat);
+    let second = peer.send(&stat);
+    assert_eq!(peer.outbox.sends, 0);
+    // What is long takes them along.
+    let read = Request::Read {
+        handle: &handle,
+        offset: 0,
+        length: 32_768,
+    };
+    let third = peer.send(&read);
+    assert_eq!(peer.outbox.sends, 1);
+    for id in [first, second, third] {
+        assert!(peer.answered(id).is_some());
+    }
+    let fourth = peer.send(&stat);
+    assert!(peer.answered(fourth).is_none());
+    // The input ran dry.
+    peer.outbox.has_more = false;
+    peer.sftp.handle_room(&mut peer.outbox).unwrap();
+    assert!(peer.answered(fourth).is_some());
+}
+
 #[tokio::test]
 async fn replies_of_one_input_are_sent_together() {
     for house in House::both() {
