@@ -47,6 +47,39 @@ struct Ssh {
     context: Arc<ssh::Context>,
     /// Held while a session is opened: whoever comes meanwhile waits and shares it.
     reached: tokio::sync::Mutex<Option<Reached>>,
+    /// How often opening one was tried.
+    tried: AtomicU64,
+    /// Why it failed the last time.
+    failure: Mutex<Option<Copied>>,
+}
+
+/// As much of an error as those need who waited for the same session.
+#[derive(Clone)]
+struct Copied {
+    step: Step,
+    kind: Kind,
+    message: String,
+    retryable: bool,
+}
+
+impl Copied {
+    fn of(error: &Error) -> Self {
+        Self {
+            step: error.step(),
+            kind: error.kind(),
+            message: error.to_string(),
+            retryable: error.is_retryable(),
+        }
+    }
+
+    fn error(&self) -> Error {
+        let error = Error::new(self.step, self.kind, self.message.clone());
+        if self.retryable {
+            error.retryable()
+        } else {
+            error
+        }
+    }
 }
 
 /// A connection, and what is spoken on it.
@@ -87,6 +120,8 @@ impl Pool {
             Sessions::Ssh(Ssh {
                 context: Arc::new(ssh::Context::new(site, options, observer)),
                 reached: tokio::sync::Mutex::default(),
+                tried: AtomicU64::new(0),
+                failure: Mutex::default(),
             })
         } else {
             let parallel = options.parallel.max(1);
@@ -117,6 +152,8 @@ impl Pool {
         let ssh = Ssh {
             context: Arc::new(ssh::Context::new(site, options, observer)),
             reached: tokio::sync::Mutex::new(Some(Reached::Sftp(sftp, None))),
+            tried: AtomicU64::new(0),
+            failure: Mutex::default(),
         };
         Self {
             inner: Arc::new(Inner {
@@ -262,16 +299,30 @@ impl Reached {
 }
 
 impl Ssh {
-    /// The session that stands, or a new one.
+    /// The session that stands, or a new one. Hundreds may wait for it: when it cannot be opened, all of
+    /// them hear why, and none tries the same again on its own.
     async fn reach(&self) -> Result<Reached> {
+        let seen = self.tried.load(Ordering::Relaxed);
         let mut reached = self.reached.lock().await;
         if let Some(stands) = reached.as_ref().filter(|stands| stands.is_usable()) {
             return Ok(stands.clone());
         }
+        if self.tried.load(Ordering::Relaxed) != seen
+            && let Some(failure) = self.failure().as_ref()
+        {
+            return Err(failure.error());
+        }
         *reached = None;
-        let opened = self.open().await?;
+        let opened = self.open().await;
+        self.tried.fetch_add(1, Ordering::Relaxed);
+        *self.failure() = opened.as_ref().err().map(Copied::of);
+        let opened = opened?;
         *reached = Some(opened.clone());
         Ok(opened)
+    }
+
+    fn failure(&self) -> std::sync::MutexGuard<'_, Option<Copied>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn open(&self) -> Result<Reached> {

@@ -16,7 +16,7 @@ mod refusal;
 mod remote;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod window;
 pub(crate) mod wire;
 mod writing;

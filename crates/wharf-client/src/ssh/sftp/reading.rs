@@ -84,12 +84,9 @@ impl Inbox {
             arrived.answered(length);
             let got = u32::try_from(data.len()).unwrap_or(u32::MAX);
             if got == 0 || got > length {
-                arrived
-                    .failed
-                    .get_or_insert(Failure::Lost(Loss::Violation(format!(
-                        "READ of {length} octets was answered with {}",
-                        data.len()
-                    ))));
+                let text = format!("READ of {length} octets was answered with {got}");
+                let failure = Failure::Lost(Loss::Violation(text));
+                arrived.failed.get_or_insert(failure);
             } else {
                 if got < length {
                     arrived.again.push((offset + u64::from(got), length - got));

@@ -1,4 +1,8 @@
 //! Sessions, transfers and trees against a server that may do anything wrong.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test looks at the files that a transfer made"
+)]
 
 pub(crate) mod server;
 mod sessions;
@@ -46,13 +50,13 @@ fn with_files(files: &[(&str, &[u8])]) -> Wish {
 }
 
 /// Octets that are nowhere alike.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_u32;
     std::iter::repeat_with(|| {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        state as u8
+        state.to_le_bytes()[0]
     })
     .take(length)
     .collect()

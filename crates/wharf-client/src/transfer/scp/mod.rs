@@ -6,6 +6,8 @@
 
 mod get;
 mod put;
+#[cfg(test)]
+mod tests;
 
 pub(super) use get::get;
 pub(crate) use get::get_tree;

@@ -159,7 +159,11 @@ async fn send<I: Incoming, O: Outgoing>(
     loop {
         let left = match wish(pipe, source, what).await? {
             Wish::Send(left) => left,
-            Wish::Idle => break,
+            Wish::Idle => {
+                // A sink may have answered before it was told.
+                pipe.flush(source.output()).await?;
+                break;
+            }
             Wish::Refused(text) | Wish::Failed(text) => return Err(refused(what, &text)),
             _ => return Err(out_of_order(what)),
         };
@@ -181,7 +185,7 @@ async fn send<I: Incoming, O: Outgoing>(
             }
         };
         if run.len() < length {
-            failure.get_or_insert(std::io::ErrorKind::UnexpectedEof.into());
+            failure.get_or_insert_with(|| std::io::ErrorKind::UnexpectedEof.into());
             // The promise is kept with zeros (SCP-22).
             run.resize(length, 0);
         }

@@ -30,7 +30,7 @@ impl Incoming for mpsc::Receiver<Bytes> {
 
 impl Outgoing for mpsc::Sender<Bytes> {
     async fn send(&mut self, octets: Bytes) -> Result<(), Gone> {
-        mpsc::Sender::send(self, octets).await.map_err(|_| Gone)
+        Self::send(self, octets).await.map_err(|_| Gone)
     }
 
     async fn finish(&mut self) {}
@@ -386,7 +386,8 @@ impl Session {
                 let Some(Node::File { data, .. }) = wish.nodes.get_mut(&path) else {
                     return Err(StatusCode::Failure);
                 };
-                let (from, end) = (offset as usize, offset as usize + piece.len());
+                let from = usize::try_from(offset).unwrap();
+                let end = from + piece.len();
                 if data.len() < end {
                     data.resize(end, 0);
                 }
@@ -538,10 +539,10 @@ fn hash(
     let Some(Node::File { data, .. }) = wish.nodes.get(path) else {
         return Err(StatusCode::NoSuchFile);
     };
-    let from = (check.offset as usize).min(data.len());
+    let from = usize::try_from(check.offset).unwrap().min(data.len());
     let end = match check.length {
         0 => data.len(),
-        length => (from + length as usize).min(data.len()),
+        length => (from + usize::try_from(length).unwrap()).min(data.len()),
     };
     let mut digest = Digest::new(Algorithm::Sha256);
     digest.update(&data[from..end]);
