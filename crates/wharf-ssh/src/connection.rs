@@ -7,6 +7,7 @@
 //! A session's end never depends on its peer: whoever does not take our goodbye in time is cut off.
 
 mod conversation;
+mod identification;
 mod pipe;
 mod transport;
 
@@ -18,7 +19,7 @@ use std::{
 
 use russh::{
     Disconnect,
-    server::{Config, RunningSession, run_stream},
+    server::{RunningSession, run_stream},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -32,7 +33,10 @@ use wharf_engine::{
 };
 
 pub use self::transport::UnknownAlgorithm;
-pub(crate) use self::{conversation::Conversation, transport::config};
+pub(crate) use self::{
+    conversation::Conversation,
+    transport::{Configs, configs},
+};
 use crate::{
     Settings, SshFrontEnd, clock,
     sftp::Sftp,
@@ -147,7 +151,7 @@ pub(crate) async fn converse<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (settings, config) = front_end.current();
+    let (settings, configs) = front_end.current();
     guest.set_channel(Channel::Ssh {
         role: settings.certificate_role,
     });
@@ -156,14 +160,13 @@ pub(crate) async fn converse<S>(
         settings,
         shared: Arc::default(),
     };
-    let stream = Gathered::new(socket, Arc::clone(&watch.shared.brake));
     let engine = Arc::clone(front_end.engine());
     let conversation = Conversation::new(
         guest,
         Arc::clone(&watch.settings),
         Arc::clone(&watch.shared),
     );
-    let cause = Box::pin(watch.run(config, stream, conversation)).await;
+    let cause = Box::pin(watch.run(configs, socket, conversation)).await;
     for left in watch.shared.take_left() {
         Box::pin(left.end()).await;
     }
@@ -220,12 +223,7 @@ impl Cause {
 }
 
 impl Watch {
-    async fn run<S>(
-        &self,
-        config: Arc<Config>,
-        stream: Gathered<S>,
-        conversation: Conversation,
-    ) -> Cause
+    async fn run<S>(&self, configs: Configs, socket: S, conversation: Conversation) -> Cause
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -233,7 +231,7 @@ impl Watch {
         let greeted = tokio::select! {
             greeted = timeout(
                 self.settings.login_timeout,
-                Box::pin(run_stream(config, stream, conversation)),
+                Box::pin(self.introduce(configs, socket, conversation)),
             ) => greeted,
             _ = self.ended_now() => return Cause::Said("ended by us"),
         };
@@ -254,6 +252,28 @@ impl Watch {
                 return Cause::Said(farewell.cause);
             }
         }
+    }
+
+    /// Hears who the peer is, and begins the transport that is right for it.
+    async fn introduce<S>(
+        &self,
+        configs: Configs,
+        mut socket: S,
+        conversation: Conversation,
+    ) -> Result<RunningSession<Conversation>, russh::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let ours = transport::identification(&self.settings);
+        let heard = identification::exchange(&mut socket, ours).await?;
+        let config = if identification::wants_older_macs(&heard) {
+            configs.older
+        } else {
+            configs.usual
+        };
+        let said = ours.len() + "\r\n".len();
+        let stream = Gathered::new(socket, Arc::clone(&self.shared.brake)).introduced(said, heard);
+        run_stream(config, stream, conversation).await
     }
 
     fn cause(&self, ended: Result<(), russh::Error>) -> Cause {

@@ -2,10 +2,12 @@
 
 use std::{future::Future, sync::Arc};
 
-use russh::server::Config;
 use wharf_engine::{Connection, Engine, FrontEnd, engine::Current};
 
-use crate::{Settings, connection};
+use crate::{
+    Settings,
+    connection::{self, Configs},
+};
 
 /// What somebody gets who is turned away at the door: a line before the identification, which
 /// clients show (RFC 4253 section 4.2).
@@ -17,16 +19,16 @@ pub struct SshFrontEnd {
     current: Current<Arc<Generation>>,
 }
 
-/// Settings, and the transport's configuration made of them once.
+/// Settings, and the transport's configurations made of them once.
 struct Generation {
     settings: Arc<Settings>,
-    config: Arc<Config>,
+    configs: Configs,
 }
 
 impl Generation {
     fn new(settings: Settings) -> Arc<Self> {
         Arc::new(Self {
-            config: connection::config(&settings),
+            configs: connection::configs(&settings),
             settings: Arc::new(settings),
         })
     }
@@ -51,9 +53,9 @@ impl SshFrontEnd {
         Arc::clone(&self.current.load().settings)
     }
 
-    pub(crate) fn current(&self) -> (Arc<Settings>, Arc<Config>) {
+    pub(crate) fn current(&self) -> (Arc<Settings>, Configs) {
         let now = self.current.load();
-        (Arc::clone(&now.settings), Arc::clone(&now.config))
+        (Arc::clone(&now.settings), now.configs.clone())
     }
 
     pub(crate) const fn engine(&self) -> &Arc<Engine> {

@@ -172,6 +172,8 @@ pub(crate) struct Gathered<S> {
     inner: S,
     input: BytesMut,
     output: BytesMut,
+    /// Octets that the transport will write and that were said already.
+    said: usize,
     brake: Arc<Brake>,
 }
 
@@ -182,7 +184,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Gathered<S> {
             inner,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            said: 0,
             brake,
+        }
+    }
+
+    /// The same after an introduction: the first `said` octets that are written went out before, and
+    /// `heard` came already.
+    pub(crate) fn introduced(self, said: usize, heard: BytesMut) -> Self {
+        Self {
+            said,
+            input: heard,
+            ..self
         }
     }
 
@@ -261,6 +274,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
         let this = self.get_mut();
         this.brake.watch(context);
         this.check()?;
+        if this.said > 0 {
+            let count = this.said.min(octets.len());
+            this.said -= count;
+            return Poll::Ready(Ok(count));
+        }
         if this.output.len() + octets.len() > BUFFER_SIZE {
             ready!(this.poll_drain(context))?;
             if octets.len() >= BUFFER_SIZE {

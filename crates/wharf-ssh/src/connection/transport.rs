@@ -157,16 +157,45 @@ fn known<N: AsRef<str> + Copy>(
         .collect()
 }
 
-/// The transport's configuration. Algorithms that mean nothing are left out: the binary has checked
-/// them.
-pub(crate) fn config(settings: &Settings) -> Arc<Config> {
-    let id = if settings.reveal {
+/// The MACs that come last, for the peers of which [`super::identification`] knows.
+const OLDER_MACS: [&str; 2] = ["hmac-sha2-256", "hmac-sha2-512"];
+
+/// The transport's configurations, made once.
+#[derive(Clone)]
+pub(crate) struct Configs {
+    /// For nearly everybody.
+    pub(super) usual: Arc<Config>,
+    /// For those who know no MAC over the ciphertext.
+    pub(super) older: Arc<Config>,
+}
+
+/// What we call ourselves (SFT-01).
+pub(super) const fn identification(settings: &Settings) -> &'static str {
+    if settings.reveal {
         concat!("SSH-2.0-Wharf_", env!("CARGO_PKG_VERSION"))
     } else {
         "SSH-2.0-Wharf"
-    };
-    let preferred = settings
-        .algorithms
+    }
+}
+
+/// The transport's configurations. Who names MACs in the settings means these and no others.
+pub(crate) fn configs(settings: &Settings) -> Configs {
+    let usual = config(settings, &settings.algorithms);
+    if settings.algorithms.macs != Algorithms::default().macs {
+        let older = Arc::clone(&usual);
+        return Configs { usual, older };
+    }
+    let mut algorithms = settings.algorithms.clone();
+    algorithms.macs.extend(OLDER_MACS.map(str::to_owned));
+    let older = config(settings, &algorithms);
+    Configs { usual, older }
+}
+
+/// The transport's configuration. Algorithms that mean nothing are left out: the binary has checked
+/// them.
+fn config(settings: &Settings, algorithms: &Algorithms) -> Arc<Config> {
+    let id = identification(settings);
+    let preferred = algorithms
         .preferred()
         .or_else(|_| Algorithms::default().preferred())
         .unwrap_or_default();

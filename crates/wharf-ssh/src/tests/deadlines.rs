@@ -9,7 +9,8 @@ use wharf_engine::Ending;
 use super::house::{House, soon};
 use crate::clock;
 
-/// A slow loris is a deadline's, not a limit's.
+/// A slow loris is a deadline's, not a limit's. CVE-2024-6387: the deadline is a timer of the runtime,
+/// and nothing is done in it but to end the connection.
 #[tokio::test(start_paused = true)]
 async fn whoever_says_nothing_or_next_to_nothing_is_sent_away() {
     let house = House::usual();

@@ -80,6 +80,7 @@ async fn a_password_opens_an_account_and_a_wrong_one_may_be_mended() {
     assert_eq!(house.events("Closed").len(), 1);
 }
 
+/// CVE-2018-15473, CVE-2016-6210.
 #[tokio::test]
 async fn a_name_that_nobody_has_hears_what_a_wrong_password_does() {
     let house = House::usual();

@@ -4,5 +4,6 @@ mod channels;
 mod deadlines;
 mod house;
 mod login;
+mod malformed;
 mod raw;
 mod rules;

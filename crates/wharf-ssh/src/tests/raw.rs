@@ -113,8 +113,13 @@ pub(super) struct Over;
 
 impl Raw {
     /// Identifications and the server's KEXINIT are exchanged.
-    pub(super) async fn greet(mut stream: DuplexStream) -> Self {
-        stream.write_all(&[ID, b"\r\n"].concat()).await.unwrap();
+    pub(super) async fn greet(stream: DuplexStream) -> Self {
+        Self::greet_as(stream, ID).await
+    }
+
+    /// The same by another name; such a peer can do no more than listen.
+    pub(super) async fn greet_as(mut stream: DuplexStream, id: &[u8]) -> Self {
+        stream.write_all(&[id, b"\r\n"].concat()).await.unwrap();
         let mut server_id = Vec::new();
         while !server_id.ends_with(b"\r\n") {
             server_id.push(stream.read_u8().await.unwrap());
@@ -135,6 +140,11 @@ impl Raw {
 
     /// Says KEXINIT.
     pub(super) async fn offer(&mut self, extra: &[&str]) -> Result<(), Over> {
+        self.offer_cipher("aes256-gcm@openssh.com", extra).await
+    }
+
+    /// Says KEXINIT with another cipher, which this peer cannot speak itself.
+    pub(super) async fn offer_cipher(&mut self, cipher: &str, extra: &[&str]) -> Result<(), Over> {
         let mut kexinit = Message::new(message::KEXINIT);
         for _ in 0..16 {
             kexinit = kexinit.byte(7);
@@ -143,11 +153,7 @@ impl Raw {
         for list in [&kex, "ssh-ed25519"] {
             kexinit = kexinit.text(list);
         }
-        for list in [
-            "aes256-gcm@openssh.com",
-            "hmac-sha2-256-etm@openssh.com",
-            "none",
-        ] {
+        for list in [cipher, "hmac-sha2-256-etm@openssh.com", "none"] {
             kexinit = kexinit.text(list).text(list);
         }
         kexinit = kexinit.text("").text("").byte(0).number(0);

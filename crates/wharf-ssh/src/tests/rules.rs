@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{
-    house::{House, soon},
+    house::{House, Plan, settings, soon},
     raw::{Message, Raw, STRICT, message, open, password, request, text},
 };
-use crate::Algorithms;
+use crate::{Algorithms, Settings};
 
 /// CVE-2018-10933, CVE-2025-32433: a server that believed its client about the login, and one that
 /// ran what it was told before it.
@@ -94,6 +94,38 @@ async fn only_good_algorithms_are_offered() {
     }
 }
 
+/// INT-37: libssh2 before 1.11 and its like are offered the MACs that they know, last; others are not,
+/// nor anybody where the settings name the MACs.
+#[tokio::test]
+async fn older_clients_are_offered_the_macs_that_they_know() {
+    let macs = async |house: &House, id: &[u8]| {
+        let (stream, _) = house.call();
+        let raw = soon(Raw::greet_as(stream, id)).await;
+        let mut left = &raw.server_kexinit[17..];
+        (0..8).map(|_| text(&mut left).to_vec()).nth(4).unwrap()
+    };
+    let house = House::usual();
+    let usual = Algorithms::default().macs.join(",").into_bytes();
+    assert_eq!(macs(&house, b"SSH-2.0-OpenSSH_9.2").await, usual);
+    let older = [&usual[..], b",hmac-sha2-256,hmac-sha2-512"].concat();
+    assert_eq!(macs(&house, b"SSH-2.0-libssh2_1.10.0").await, older);
+    let named = "hmac-sha2-512-etm@openssh.com";
+    let house = House::of(Plan {
+        settings: Settings {
+            algorithms: Algorithms {
+                macs: vec![named.to_owned()],
+                ..Algorithms::default()
+            },
+            ..settings()
+        },
+        ..Plan::default()
+    });
+    assert_eq!(
+        macs(&house, b"SSH-2.0-libssh2_1.10.0").await,
+        named.as_bytes()
+    );
+}
+
 /// SFT-04.
 #[tokio::test]
 async fn signatures_are_announced_to_who_asks() {
@@ -169,7 +201,7 @@ async fn a_flood_of_questions_is_held_back_by_its_answers() {
     assert!(asked < 100_000, "{asked} questions were taken");
 }
 
-/// SFT-08: malformed subsystem requests ended a whole server once. One of these ends its own
+/// SFT-08, SFTPGo 760bf692: malformed subsystem requests ended a whole server once. One of these ends its own
 /// connection at the most.
 #[tokio::test]
 async fn requests_that_end_too_soon_or_too_late_hurt_nobody_else() {

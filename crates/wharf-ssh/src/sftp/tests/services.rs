@@ -265,6 +265,7 @@ async fn sft_57_copy_data_copies_between_two_files() {
     }
 }
 
+/// OpenSSH 5a5e4774: by one handle, by two, and by another name, which never ended there.
 #[tokio::test]
 async fn sft_57_copy_data_onto_itself_is_refused() {
     for house in House::both() {
