@@ -6,6 +6,7 @@ use russh::keys::{
     agent::{client::AgentClient, server},
 };
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
     task::JoinHandle,
 };
@@ -120,4 +121,27 @@ async fn agent_that_is_gone_is_no_failure_by_itself() {
     case.options.ssh.agent = Some("/does/not/exist".into());
     case.open(&server.url()).await.unwrap();
     assert!(case.person.told().contains("does not answer"));
+}
+
+/// CVE-2026-46673: an agent's length is not believed.
+#[tokio::test]
+async fn cve_2026_46673_agent_that_promises_too_much_is_left() {
+    let key = private();
+    let server = server_for(&key).await;
+    let mut case = Case::knowing(&server);
+    case.write_key("id_ed25519", &key);
+    let path = case.path("agent");
+    let listener = UnixListener::bind(&path).unwrap();
+    let promising = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // To both questions; then it says nothing more and stays: who believed it would wait, with
+        // room for 4 GiB.
+        stream.write_all(&[0xff; 8]).await.unwrap();
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+    });
+    case.options.ssh.agent = Some(path);
+    case.open(&server.url()).await.unwrap();
+    assert!(case.person.told().contains("does not answer"));
+    promising.await.unwrap();
 }

@@ -105,7 +105,7 @@ async fn short_answers_are_completed() {
     assert!(read_all(&sftp, b"f", size).await.unwrap() == data);
 }
 
-/// A past hole: a server that answers READ with nothing would be asked for ever.
+/// OpenSSH c1cebbc7's kind: a server that answers READ with nothing would be asked for ever.
 #[tokio::test]
 async fn data_without_octets_end_the_download() {
     let mut wish = with_files(&[("f", &[7; 100])]);

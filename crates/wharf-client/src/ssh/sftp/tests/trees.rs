@@ -224,6 +224,7 @@ async fn deep_trees_go_and_come_back_the_same() {
     assert!(back.join("empty").is_dir() && back.join("y").is_file());
 }
 
+/// The same for names: CVE-2019-6111's family, loops without progress.
 #[tokio::test]
 async fn listing_without_names_does_not_go_on_for_ever() {
     let fake = Fake::new(Wish {
