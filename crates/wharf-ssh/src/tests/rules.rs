@@ -201,8 +201,8 @@ async fn a_flood_of_questions_is_held_back_by_its_answers() {
     assert!(asked < 100_000, "{asked} questions were taken");
 }
 
-/// SFT-08, SFTPGo 760bf692: malformed subsystem requests ended a whole server once. One of these ends its own
-/// connection at the most.
+/// SFT-08, SFTPGo 760bf692: malformed subsystem requests ended a whole server once. One of these ends
+/// its own connection at the most.
 #[tokio::test]
 async fn requests_that_end_too_soon_or_too_late_hurt_nobody_else() {
     let house = House::usual();
