@@ -9,7 +9,8 @@ use std::sync::Arc;
 use wharf_engine::events::FileChange;
 use wharf_proto::sftp::{Attributes, FileType, StatusCode};
 use wharf_vfs::{
-    AttributeChange, ErrorKind, FileKind, FileRef, InPlace, Links, Metadata, Timestamp, VirtualPath,
+    AttributeChange, ErrorKind, FileKind, FileRef, InPlace, Links, Metadata, Operation, Right,
+    Timestamp, VirtualPath,
 };
 
 use super::{
@@ -59,6 +60,8 @@ pub(super) enum Subject {
         path: VirtualPath,
         /// Whether it is open for writing.
         writable: bool,
+        /// Whether only at its end.
+        append: bool,
         /// Whether it is an upload under way, whose event tells of it.
         is_upload: bool,
     },
@@ -113,7 +116,13 @@ impl Subject {
                 StatusCode::PermissionDenied,
                 "The file is not open for writing",
             )),
-            Self::File { file, path, .. } => {
+            Self::File {
+                file, path, append, ..
+            } => {
+                if *append {
+                    work.view()
+                        .authorize(Right::Write, path, Operation::Write)?;
+                }
                 let set = file.set_size(size).await;
                 set.map_err(|error| error.at(path).into())
             }

@@ -24,6 +24,8 @@ pub(super) struct End {
     pub(super) file: FileRef,
     pub(super) path: VirtualPath,
     pub(super) offset: u64,
+    /// It is written at its end only.
+    append: bool,
 }
 
 impl End {
@@ -33,6 +35,7 @@ impl End {
             file: Arc::clone(&file.file),
             path: file.path.clone(),
             offset,
+            append: file.append,
         }
     }
 }
@@ -51,12 +54,16 @@ async fn is_same(work: &Work, one: &End, two: &End) -> Result<bool> {
 pub(super) async fn data(
     work: Arc<Work>,
     source: End,
-    target: End,
+    mut target: End,
     length: u64,
     handle: Handle,
 ) -> Result<Outcome> {
     if is_same(&work, &source, &target).await? {
         return Err(failure(SAME));
+    }
+    if target.append {
+        // As for a WRITE: whoever may only append overwrites nothing (SFT-30).
+        target.offset = target.file.metadata().await?.size;
     }
     let size = source.file.metadata().await?.size;
     let there = size.saturating_sub(source.offset);
@@ -132,6 +139,7 @@ pub(super) async fn file(
         file,
         path: source,
         offset: 0,
+        append: false,
     };
     if overwrite {
         replace(&work, &source, &target, metadata.size, mode).await?;
@@ -196,6 +204,7 @@ async fn whole(
         file: Arc::clone(file),
         path: target.clone(),
         offset: 0,
+        append: false,
     };
     let (octets, copied) = pieces(work, source, &end, size).await;
     transfer.received(octets);

@@ -150,6 +150,7 @@ impl Desk<'_> {
                         file: Arc::clone(&file.file),
                         path: file.path.clone(),
                         writable: file.writable,
+                        append: file.append,
                         is_upload: file.is_upload(),
                     },
                     (_, Entry::Directory(Some(directory))) => {

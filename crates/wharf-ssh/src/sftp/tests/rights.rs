@@ -430,3 +430,31 @@ async fn a_directory_that_becomes_a_link_does_not_lead_out() {
     peer.try_open("d/f", WRITE | CREATE).await.code();
     assert!(std::fs::read_dir(outside.path()).unwrap().next().is_none());
 }
+
+/// SFT-30, SFT-57, SFT-36: a handle for appending is no way to what stands in the file already.
+#[tokio::test]
+async fn who_may_only_append_overwrites_and_cuts_nothing_by_any_request() {
+    let grants = Grants::everywhere(Rights::READ_ONLY.with(wharf_vfs::Right::Append));
+    for house in House::both_with(|plan| plan.grants = grants.clone()) {
+        house.make("f", b"content").await;
+        house.make("s", b"xyz").await;
+        let mut peer = house.peer().await;
+        let source = peer.open("s", READ).await;
+        let target = peer.open("f", WRITE | APPEND).await;
+        let copy = Extended::CopyData {
+            source: &source,
+            source_offset: 0,
+            length: 0,
+            target: &target,
+            target_offset: 0,
+        };
+        peer.extended(copy).await.ok();
+        peer.write(&target, 0, b"!").await.ok();
+        for octets in [0, 3, 100] {
+            let cut = peer.set_open(&target, size(octets)).await;
+            assert_eq!(cut.code(), StatusCode::PermissionDenied);
+        }
+        peer.close(&target).await.ok();
+        assert_eq!(house.content("f").await.unwrap(), b"contentxyz!");
+    }
+}
