@@ -75,22 +75,24 @@ class WharfClient(Client):
     """The product's own client: `wharf get URL LOCAL`, `wharf put LOCAL URL`, -r for directories."""
 
     name = "wharf"
-    protocols = ("ftp",)
+    protocols = ("ftp", "sftp")
 
     def ok(self):
         b = os.environ.get("WHARF") or shutil.which("wharf")
         return os.path.abspath(b) if b else None
 
     def cmd(self, b, s, what, rel, path, d, src, dst):
-        w = self.ok()
+        w, options = self.ok(), []
         url = f"ftp://{b.ctx.user}:{b.ctx.password}@127.0.0.1:{s.port}"
-        if what == "get1":
-            return {"argv": [w, "get", f"{url}/{rel}", f"{dst}/got"]}
-        if what == "put1":
-            return {"argv": [w, "put", path, f"{url}/up/put"]}
-        if what == "getn":
-            return {"argv": [w, "get", "-r", f"{url}/{d}", f"{dst}/dir"]}
-        return {"argv": [w, "put", "-r", src, f"{url}/up/dir"]}
+        if s.proto == "sftp":
+            url = f"sftp://{b.ctx.user}@127.0.0.1:{s.port}/~"
+            options = ["-i", b.ctx.clientkey, "--identities-only", "--no-agent", "--ssh-config", "none",
+                       "--known-hosts", f"{b.ctx.work}/known_hosts", "--accept-new"]
+        verb, words = {"get1": ("get", [f"{url}/{rel}", f"{dst}/got"]),
+                       "put1": ("put", [path, f"{url}/up/put"]),
+                       "getn": ("get", ["-r", f"{url}/{d}", f"{dst}/dir"]),
+                       "putn": ("put", ["-r", src, f"{url}/up/dir"])}[what]
+        return {"argv": [w, verb, *options, *words]}
 
 
 class Lftp(Client):

@@ -565,7 +565,7 @@ Subsystem sftp {self.subsystem()}
 
 class OpenSSHInternal(OpenSSH):
     name = "openssh-internal"
-    protocols = ("sftp",)
+    protocols = ("sftp", "scp")
     sessions_procs = 2
 
     def subsystem(self):
