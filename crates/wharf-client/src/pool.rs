@@ -396,3 +396,42 @@ pub(crate) fn needs_sftp(pool: &Pool) -> Error {
     Error::new(Step::Command, Kind::Usage, text)
         .hint("this needs SFTP: use sftp://, leave out -O, or ask the server's admin to offer SFTP")
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{Location, Silent};
+
+    /// Hundreds of files may wait for one session; a server that is out of order is asked once.
+    #[tokio::test]
+    async fn all_who_wait_for_a_session_share_its_failure() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&seen);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
+                drop(stream);
+            }
+        });
+        let site = Location::parse(&format!("sftp://ann@127.0.0.1:{port}/"));
+        let pool = Pool::new(
+            site.unwrap().site,
+            Credentials::anonymous(),
+            Options::default(),
+            Arc::new(Silent),
+        );
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let pool = pool.clone();
+            tasks.spawn(async move { pool.way().await.map(drop).unwrap_err() });
+        }
+        while let Some(error) = tasks.join_next().await {
+            assert!(error.unwrap().is_retryable());
+        }
+        assert_eq!(seen.load(Ordering::Relaxed), 1);
+    }
+}

@@ -23,7 +23,7 @@ use crate::{Answer, Error, Kind, Question, Result, Step, connect, local::blockin
 const VERSION: &str = concat!("SSH-2.0-Wharf_", env!("CARGO_PKG_VERSION"));
 
 /// Octets that a server may send on a channel before it hears of us again.
-const WINDOW: u32 = 8 * 1024 * 1024;
+const WINDOW: u32 = 16 * 1024 * 1024;
 
 /// Octets of one packet's data; `russh` takes no more.
 const PACKET: u32 = 65_535;

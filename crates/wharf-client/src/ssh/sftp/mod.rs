@@ -63,6 +63,9 @@ pub(crate) const OPEN_FILES: usize = 256;
 /// Files that are open at once where the server tells no limits.
 const OPEN_FILES_UNTOLD: usize = 64;
 
+/// Large files that are moved at once: each may hold a window of octets, and a few fill any path.
+const LARGE_FILES: usize = 8;
+
 /// What the server bears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -123,6 +126,7 @@ pub(crate) struct Sftp {
     offered: Set,
     limits: Limits,
     files: Arc<Semaphore>,
+    large: Arc<Semaphore>,
 }
 
 /// A question that is on its way.
@@ -165,6 +169,7 @@ impl Sftp {
             offered,
             limits: Limits::UNTOLD,
             files: Arc::new(Semaphore::new(OPEN_FILES_UNTOLD)),
+            large: Arc::new(Semaphore::new(LARGE_FILES)),
         };
         if sftp.offers(Name::Limits) {
             let asked = sftp
@@ -201,10 +206,12 @@ impl Sftp {
 
     /// Waits until one more file may be open.
     pub(crate) async fn file(&self) -> Result<SemaphorePermit<'_>> {
-        self.files
-            .acquire()
-            .await
-            .map_err(|_| Error::new(Step::Transfer, Kind::Protocol, "the work was ended"))
+        permit(&self.files).await
+    }
+
+    /// Waits until one more file may be moved through a window of its own.
+    pub(crate) async fn large(&self) -> Result<SemaphorePermit<'_>> {
+        permit(&self.large).await
     }
 
     /// Asks at once; the answer may be awaited later.
@@ -250,6 +257,11 @@ impl Sftp {
     fn odd(&self, step: Step) -> Error {
         Loss::Violation("an answer of the wrong kind".into()).error(step, &self.shared.site)
     }
+}
+
+async fn permit(semaphore: &Semaphore) -> Result<SemaphorePermit<'_>> {
+    let ended = |_| Error::new(Step::Transfer, Kind::Protocol, "the work was ended");
+    semaphore.acquire().await.map_err(ended)
 }
 
 impl Pending<'_> {

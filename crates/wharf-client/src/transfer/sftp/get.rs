@@ -104,6 +104,7 @@ impl Work<'_, '_> {
             }
             _ => remote,
         };
+        let _large = sftp.large().await?;
         let url = self.download.source.to_string();
         let part = Part::open(&self.download.target, url).await?;
         let result = self.fetch(remote, look, &part).await;

@@ -172,6 +172,7 @@ impl Work<'_> {
                 at += piece.len() as u64;
             }
         } else {
+            let _large = self.sftp.large().await?;
             let range = held..size;
             let handle = remote.handle();
             write(
