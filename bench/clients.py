@@ -88,6 +88,8 @@ class WharfClient(Client):
             url = f"sftp://{b.ctx.user}@127.0.0.1:{s.port}/~"
             options = ["-i", b.ctx.clientkey, "--identities-only", "--no-agent", "--ssh-config", "none",
                        "--known-hosts", f"{b.ctx.work}/known_hosts", "--accept-new"]
+        else:
+            options = ["--tls", "none"]
         verb, words = {"get1": ("get", [f"{url}/{rel}", f"{dst}/got"]),
                        "put1": ("put", [path, f"{url}/up/put"]),
                        "getn": ("get", ["-r", f"{url}/{d}", f"{dst}/dir"]),
