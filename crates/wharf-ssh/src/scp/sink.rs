@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Receiver<'_, S> {
     /// the account's to choose.
     fn mode(&self, path: &VirtualPath, mode: u32) -> (u32, bool) {
         if self.preserve && self.view().rights(path).has(Right::Chmod) {
-            (mode, true)
+            (mode & 0o777, true)
         } else {
             (mode & 0o777 & !self.view().settings().umask, false)
         }

@@ -157,7 +157,8 @@ pub(super) async fn change(
     }
     let nothing = AttributeChange::default();
     if let Some(permissions) = permissions {
-        let mode = permissions & 0o7777;
+        // No set-id and sticky bits, as everywhere: nobody here has a use for them that is his own.
+        let mode = permissions & 0o777;
         let set = subject.set(
             &work,
             AttributeChange {

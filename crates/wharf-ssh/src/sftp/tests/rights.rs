@@ -458,3 +458,19 @@ async fn who_may_only_append_overwrites_and_cuts_nothing_by_any_request() {
         assert_eq!(house.content("f").await.unwrap(), b"contentxyz!");
     }
 }
+
+/// SFT-36: set-id and sticky bits are nobody's to give, by whatever request.
+#[tokio::test]
+async fn set_id_bits_are_dropped() {
+    for house in House::both() {
+        house.make("f", b"x").await;
+        let mut peer = house.peer().await;
+        let mode =
+            async |peer: &mut Peer| peer.stat("f").await.attributes().permissions.unwrap() & 0o7777;
+        peer.set("f", permissions(0o7751)).await.ok();
+        assert_eq!(mode(&mut peer).await, 0o751);
+        let handle = peer.open("f", WRITE).await;
+        peer.set_open(&handle, permissions(0o6711)).await.ok();
+        assert_eq!(mode(&mut peer).await, 0o711);
+    }
+}

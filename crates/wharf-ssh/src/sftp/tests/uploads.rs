@@ -370,3 +370,60 @@ async fn fsync_by_policy_holds_for_files_in_place_too() {
         assert_eq!(house.content("f").await.unwrap(), b"y");
     }
 }
+
+/// SFT-32, SFT-34: a write beyond every file is a write that failed.
+#[tokio::test]
+async fn sft_34_an_upload_that_lost_a_write_at_a_huge_offset_is_not_published() {
+    for house in House::both() {
+        let mut peer = house.peer().await;
+        let handle = peer.open("f", WHOLE).await;
+        peer.write(&handle, 0, b"x").await.ok();
+        let beyond = peer.write(&handle, u64::MAX - 9, b"x").await;
+        assert_eq!(beyond.code(), StatusCode::Failure);
+        assert_eq!(peer.close(&handle).await.code(), StatusCode::Failure);
+        assert!(house.names("/").await.is_empty());
+    }
+}
+
+/// A client goes on behind the end of a part that was kept, so one with a hole in it is not kept.
+#[tokio::test]
+async fn a_part_that_lacks_octets_before_its_end_is_not_kept() {
+    let beyond = u64::MAX - 9;
+    for (offsets, failing, kept) in [
+        (&[0, 4][..], None, true),
+        (&[0, 8], None, false),
+        (&[0, 4], Some(beyond), false),
+    ] {
+        for house in House::both() {
+            let mut peer = house.peer().await;
+            let handle = peer.open("f", WHOLE).await;
+            for &offset in offsets {
+                peer.write(&handle, offset, b"four").await.ok();
+            }
+            if let Some(offset) = failing {
+                let refused = peer.write(&handle, offset, b"four").await;
+                assert_eq!(refused.code(), StatusCode::Failure);
+            }
+            peer.sftp.end().await;
+            assert_eq!(house.content("f").await.is_some(), kept);
+            let told = house.heard.all();
+            assert!(told[0].contains(&format!("kept: {kept}")), "{told:?}");
+        }
+    }
+}
+
+/// What was visible already stays when a later write fails, and the event says so.
+#[tokio::test]
+async fn a_published_upload_that_lost_a_write_is_told_as_kept() {
+    for house in House::both() {
+        let mut peer = house.peer().await;
+        let handle = peer.open("f", WHOLE).await;
+        peer.write(&handle, 0, b"x").await.ok();
+        peer.stat("f").await.attributes();
+        peer.write(&handle, u64::MAX - 9, b"x").await.code();
+        assert_eq!(peer.close(&handle).await.code(), StatusCode::Failure);
+        assert_eq!(house.content("f").await.unwrap(), b"x");
+        let told = house.heard.all();
+        assert!(told[0].contains("kept: true"), "{told:?}");
+    }
+}
