@@ -262,7 +262,8 @@ impl Desk<'_> {
         let (handle, file) = writable(self.handles, handle)?;
         let end = offset.saturating_add(data.len() as u64);
         if i64::try_from(end).is_err() && !file.append {
-            return Err(failure("File too large"));
+            self.refuse_write(id, handle, failure("File too large"));
+            return Ok(None);
         }
         let at_once = if self.work.session.account().upload.is_empty() {
             match place(file, offset) {

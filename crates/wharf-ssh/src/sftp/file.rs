@@ -212,12 +212,12 @@ impl OpenFile {
             ..
         } = self;
         let written = transfer.octets_received() > 0;
-        let kept = matches!(hold, Hold::InPlace(_));
+        let mut kept = matches!(hold, Hold::InPlace(_));
         let result = match (failed, hold) {
             (None, Hold::Staged(staged)) => staged.commit().await.map_err(Refusal::from),
             (Some(refusal), Hold::Staged(staged)) => {
-                // The write that failed is the one worth telling.
-                let _ = staged.abort(0).await;
+                // The write that failed is the one worth telling. What was published stays.
+                kept = staged.abort(0).await.unwrap_or(false);
                 Err(refusal)
             }
             (None, Hold::InPlace(open)) if written && work.view().settings().upload.fsync => {
@@ -245,7 +245,10 @@ impl OpenFile {
             Hold::InPlace(_) => true,
             Hold::Staged(staged) => {
                 let received = self.transfer.octets_received();
-                match staged.abort(received).await {
+                // A part is gone on with behind its end, so nothing may be missing before it.
+                let is_whole = self.failed.is_none()
+                    && matches!(self.file.metadata().await, Ok(now) if now.size <= received);
+                match staged.abort(if is_whole { received } else { 0 }).await {
                     Ok(kept) => kept,
                     Err(error) => {
                         work.log(&error);
