@@ -102,7 +102,7 @@ impl Security {
                 .pin
                 .iter()
                 .filter_map(|pin| match pin {
-                    AnyPin::Tls(pin) => Some(pin.clone()),
+                    AnyPin::Tls(pin) => Some(*pin),
                     AnyPin::HostKey(_) => None,
                 })
                 .collect(),
