@@ -24,7 +24,7 @@ use ssh_key::{Algorithm, Certificate};
 use wharf_accounts::{Credential, ProvenKey};
 use wharf_engine::{Guest, LoggedIn, Record, Session};
 
-use super::{Shared, pipe};
+use super::{Farewell, Reason, Shared, pipe};
 use crate::{
     Settings,
     authentication::{self, Attempted, attempt, reject},
@@ -42,6 +42,13 @@ const MIN_PACKET: usize = 512;
 /// Channels of a connection in its whole life. The transport keeps a few octets of each that we
 /// closed first.
 const MAX_CHANNELS_EVER: u32 = 10_000;
+
+/// Why a connection ends with a channel that was closed before its window let all octets go.
+const NEVER_TAKEN: Farewell = Farewell {
+    reason: Reason::ByApplication,
+    text: "A channel was closed before it took what it had asked for.",
+    cause: "a closed channel never took its octets",
+};
 
 /// Standard error of a channel (RFC 4254 section 5.2).
 const STDERR: u32 = 1;
@@ -238,7 +245,19 @@ impl Conversation {
         }
         transport.exit_status_request(id, 1)?;
         transport.eof(id)?;
-        transport.close(id)
+        transport.close(id)?;
+        self.leave_nothing(id, transport)
+    }
+
+    /// Ends the connection where the transport still has octets for a channel that is over: nobody
+    /// will ever take them, the transport lets none of them go, and what others say late waits behind.
+    fn leave_nothing(&self, id: ChannelId, transport: &mut Transport) -> Result<(), russh::Error> {
+        if !transport.has_pending_data(id) {
+            return Ok(());
+        }
+        self.shared.bid_farewell(NEVER_TAKEN);
+        // At once: what goes by the session's queue waits behind those octets as well.
+        transport.disconnect(NEVER_TAKEN.reason.into(), NEVER_TAKEN.text, "en")
     }
 }
 
@@ -586,10 +605,14 @@ impl Handler for Conversation {
         Ok(())
     }
 
-    async fn channel_close(&mut self, id: ChannelId, _: &mut Transport) -> Result<(), Self::Error> {
+    async fn channel_close(
+        &mut self,
+        id: ChannelId,
+        transport: &mut Transport,
+    ) -> Result<(), Self::Error> {
         if let Some(open) = self.channels.remove(&id) {
             end(open, None);
         }
-        Ok(())
+        self.leave_nothing(id, transport)
     }
 }

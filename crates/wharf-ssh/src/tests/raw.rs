@@ -16,6 +16,7 @@ pub(super) const STRICT: &str = "kex-strict-c-v00@openssh.com";
 
 /// Message numbers (RFC 4250 section 4.1.2).
 pub(super) mod message {
+    pub(in crate::tests) const DISCONNECT: u8 = 1;
     pub(in crate::tests) const IGNORE: u8 = 2;
     pub(in crate::tests) const SERVICE_REQUEST: u8 = 5;
     pub(in crate::tests) const SERVICE_ACCEPT: u8 = 6;
@@ -31,7 +32,9 @@ pub(super) mod message {
     pub(in crate::tests) const CHANNEL_OPEN_CONFIRMATION: u8 = 91;
     pub(in crate::tests) const CHANNEL_WINDOW_ADJUST: u8 = 93;
     pub(in crate::tests) const CHANNEL_DATA: u8 = 94;
+    pub(in crate::tests) const CHANNEL_CLOSE: u8 = 97;
     pub(in crate::tests) const CHANNEL_REQUEST: u8 = 98;
+    pub(in crate::tests) const CHANNEL_SUCCESS: u8 = 99;
     pub(in crate::tests) const CHANNEL_FAILURE: u8 = 100;
 }
 

@@ -291,3 +291,47 @@ async fn a_goodbye_says_why() {
     let text = String::from_utf8_lossy(text(&mut left));
     assert!(text.contains("administrator"), "{text}");
 }
+
+/// CVE-2025-26466's kind, after login: the transport keeps what a peer takes no window for, and every late
+/// answer of the connection behind it. So a channel that ends so ends its connection.
+#[tokio::test(start_paused = true)]
+async fn what_a_closed_channel_never_took_is_not_kept() {
+    let house = House::usual();
+    // By the peer, and by us for more questions than are held.
+    let close = |channel| Message::new(message::CHANNEL_CLOSE).number(channel);
+    let flood = |channel| {
+        let data = Message::new(message::CHANNEL_DATA).number(channel);
+        data.text([0; 30_000])
+    };
+    for is_ours in [false, true] {
+        let (stream, serving) = house.call();
+        let mut raw = soon(Raw::user(stream)).await;
+        raw.say(&open("session", 512, 32 << 10)).await.unwrap();
+        let opened = soon(raw.hear()).await.unwrap();
+        let channel = u32::from_be_bytes(opened[5..9].try_into().unwrap());
+        raw.say(&request(channel, "subsystem").text("sftp"))
+            .await
+            .unwrap();
+        assert_eq!(soon(raw.hear()).await.unwrap()[0], message::CHANNEL_SUCCESS);
+        let mut asked = vec![0, 0, 0, 5, 1, 0, 0, 0, 3];
+        // REALPATH, whose answers are longer than what the window lets go.
+        for _ in 0..100 {
+            asked.extend([0, 0, 0, 10, 16, 0, 0, 0, 1, 0, 0, 0, 1, b'.']);
+        }
+        let data = Message::new(message::CHANNEL_DATA).number(channel);
+        raw.say(&data.text(asked)).await.unwrap();
+        assert_eq!(soon(raw.hear()).await.unwrap()[0], message::CHANNEL_DATA);
+        if is_ours {
+            for _ in 0..200 {
+                // Until it is hung up.
+                let _ = raw.say(&flood(channel)).await;
+            }
+        } else {
+            raw.say(&close(channel)).await.unwrap();
+        }
+        let heard = soon(raw.hear_out()).await;
+        assert_eq!(heard.last().unwrap()[0], message::DISCONNECT);
+        soon(serving).await.unwrap();
+    }
+    assert_eq!(house.events("never took").len(), 2);
+}
