@@ -21,6 +21,7 @@ use russh::{
     },
 };
 use ssh_key::{Algorithm, Certificate};
+use tokio::sync::Notify;
 use wharf_accounts::{Credential, ProvenKey};
 use wharf_engine::{Guest, LoggedIn, Record, Session};
 
@@ -430,6 +431,7 @@ impl Handler for Conversation {
         let allowed = exec::Allowed {
             scp: self.settings.scp,
             helpers: self.settings.exec_helpers,
+            hash_max_bytes: self.settings.sftp.hash_max_bytes,
         };
         let Some((open, session)) = self.free(id) else {
             return transport.channel_failure(id);
@@ -440,8 +442,14 @@ impl Handler for Conversation {
         let place = open.place.take();
         let line = line.to_vec();
         tokio::spawn(async move {
-            let work = exec::run(stream, &line, allowed, session);
-            let (ended, pumped) = tokio::join!(Box::pin(work), feed.pump());
+            let gone = Notify::new();
+            let work = exec::run(stream, &line, allowed, session, gone.notified());
+            let pump = async {
+                let pumped = feed.pump().await;
+                gone.notify_one();
+                pumped
+            };
+            let (ended, pumped) = tokio::join!(Box::pin(work), pump);
             if pumped.is_ok() {
                 // Once something cannot be sent, nothing can.
                 let _ = late.send_error(ended.stderr.into()).await;

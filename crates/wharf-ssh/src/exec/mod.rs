@@ -4,7 +4,7 @@
 //! No process is ever started, no shell ever asked, so there is nothing that a command line could be
 //! injected into (CVE-2020-15778). A probe reads through the view as everything does.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use wharf_engine::{LoggedIn, Session, transfers::pay};
@@ -12,7 +12,7 @@ use wharf_proto::scp::{Command, Hash, Helper, Refusal, command, message};
 use wharf_transfer::{Algorithm, Digest, Meter, buffer, checksum};
 use wharf_vfs::{ErrorKind, Operation, Right, VirtualPath};
 
-use crate::scp;
+use crate::{scp, sftp::hash_limit};
 
 /// What an administrator leaves switched on.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct Allowed {
     pub(crate) scp: bool,
     /// The probes.
     pub(crate) helpers: bool,
+    /// Octets of a file that are hashed for a probe at the most.
+    pub(crate) hash_max_bytes: u64,
 }
 
 /// How a command ended: what is left to be sent before the channel is closed.
@@ -42,12 +44,13 @@ impl Ended {
 }
 
 /// Runs a command line over a channel. The caller sends stderr and the exit status, then EOF and
-/// CLOSE.
+/// CLOSE. A probe is given up when the channel is `gone`; scp hears that from its stream.
 pub(crate) async fn run<S: AsyncRead + AsyncWrite + Send + Unpin>(
     mut stream: S,
     line: &[u8],
     allowed: Allowed,
     session: Arc<Session<LoggedIn>>,
+    gone: impl Future<Output = ()> + Send,
 ) -> Ended {
     let command = match command::parse(line) {
         Ok(command) => command,
@@ -70,7 +73,11 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Send + Unpin>(
     };
     let status = match command {
         Command::Helper(helper) if allowed.helpers => {
-            return Box::pin(answer(&mut stream, helper, &session)).await;
+            let most = hash_limit(&session, allowed.hash_max_bytes);
+            return tokio::select! {
+                ended = Box::pin(answer(&mut stream, helper, &session, most)) => ended,
+                () = gone => Ended::default(),
+            };
         }
         Command::Helper(_) => return Ended::refused(&Refusal::Unknown),
         _ if !allowed.scp => return switched_off(),
@@ -96,6 +103,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Send + Unpin>(
     stream: &mut S,
     helper: Helper,
     session: &Session<LoggedIn>,
+    most: u64,
 ) -> Ended {
     let mut ended = Ended::default();
     let output = match helper {
@@ -120,7 +128,7 @@ async fn answer<S: AsyncRead + AsyncWrite + Send + Unpin>(
         Helper::Hash { hash, paths } => {
             let mut lines = Vec::new();
             for path in paths {
-                match hash_file(&path, hash, session).await {
+                match hash_file(&path, hash, session, most).await {
                     Ok(digest) => hash_line(&digest, &path, &mut lines),
                     Err(reason) => ended.fail(hash.command(), &path, reason),
                 }
@@ -158,6 +166,7 @@ async fn hash_file(
     path: &[u8],
     hash: Hash,
     session: &Session<LoggedIn>,
+    most: u64,
 ) -> Result<String, &'static str> {
     let path = resolve(session, path)?;
     let view = session.view();
@@ -165,6 +174,9 @@ async fn hash_file(
     view.authorize(Right::Hash, &path, Operation::Read)
         .map_err(store)?;
     let (file, metadata) = view.open_read(&path).await.map_err(store)?;
+    if metadata.size > most {
+        return Err("the file is longer than may be hashed");
+    }
     let meter = Meter::new();
     let hashed = checksum::of_file(&file, algorithm(hash), 0, metadata.size, &meter).await;
     hashed.map_err(|error| match error {

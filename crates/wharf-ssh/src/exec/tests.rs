@@ -154,14 +154,44 @@ async fn what_is_switched_off_is_refused() {
     let none = Allowed {
         scp: false,
         helpers: false,
+        hash_max_bytes: 0,
     };
     for line in ["scp -t .", "scp -f x", "scp -S", "md5sum x", "echo a"] {
         let (ours, mut theirs) = tokio::io::duplex(64);
-        let ended = run(ours, line.as_bytes(), none, Arc::clone(&house.session)).await;
+        let session = Arc::clone(&house.session);
+        let ended = run(ours, line.as_bytes(), none, session, std::future::pending()).await;
         assert_eq!(ended.status, 127, "{line}");
         assert!(ended.stderr.ends_with(b"\n") && ended.stderr.len() > 20);
         let mut heard = Vec::new();
         theirs.read_to_end(&mut heard).await.unwrap();
         assert!(heard.is_empty());
     }
+}
+
+/// SFT-60: by exec no more is hashed than by check-file, and for nobody who is gone.
+#[tokio::test]
+async fn a_probe_hashes_what_may_be_hashed_and_not_for_the_gone() {
+    let house = House::new().await;
+    house.put("long", b"abc").await;
+    house.put("short", b"ab").await;
+    let allowed = Allowed {
+        scp: false,
+        helpers: true,
+        hash_max_bytes: 2,
+    };
+    let (ours, mut theirs) = tokio::io::duplex(1 << 10);
+    let session = Arc::clone(&house.session);
+    let never = std::future::pending();
+    let ended = run(ours, b"md5sum long short", allowed, session, never).await;
+    assert_eq!(ended.status, 1);
+    let text = String::from_utf8(ended.stderr).unwrap();
+    assert!(text.starts_with("md5sum: long: "), "{text}");
+    let mut heard = String::new();
+    theirs.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "187ef4436122d1cc2f40dc2b92f0eba0  short\n");
+    // Input that never comes.
+    let (ours, _theirs) = tokio::io::duplex(1 << 10);
+    let session = Arc::clone(&house.session);
+    let gone = std::future::ready(());
+    assert_eq!(run(ours, b"md5sum", allowed, session, gone).await, exit(0));
 }

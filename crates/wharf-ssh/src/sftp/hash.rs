@@ -6,6 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sha2::Digest as _;
+use wharf_engine::{LoggedIn, Session};
 use wharf_proto::sftp::extension::{self, CHECK_FILE_ALGORITHMS, Md5Range};
 use wharf_transfer::{Algorithm as Shared, Digest as SharedDigest, buffer};
 use wharf_vfs::{Error, ErrorKind, FileRef, Operation, Right, VirtualPath};
@@ -31,6 +32,12 @@ const ANONYMOUS_MAX: u64 = 64 << 20;
 
 /// The octets that the quick check of md5-hash looks at.
 const QUICK: u64 = 2048;
+
+/// Octets that the account may have hashed at once, where everybody may have `configured`.
+pub(crate) fn limit(session: &Session<LoggedIn>, configured: u64) -> u64 {
+    let anonymous = session.account().account.is_anonymous();
+    configured.min(if anonymous { ANONYMOUS_MAX } else { u64::MAX })
+}
 
 /// What is hashed.
 pub(super) enum Subject {
@@ -79,9 +86,7 @@ impl Range {
             0 => size,
             length => self.offset.saturating_add(length).min(size),
         };
-        let anonymous = work.session.account().account.is_anonymous();
-        let most = if anonymous { ANONYMOUS_MAX } else { u64::MAX };
-        let most = most.min(work.settings.hash_max_bytes);
+        let most = limit(&work.session, work.settings.hash_max_bytes);
         if self.offset > size {
             Err(failure("The range begins behind the end of the file"))
         } else if end - self.offset > most {

@@ -46,7 +46,7 @@ use self::{
     handles::Handles,
     outcome::Outcome,
 };
-pub(crate) use self::{context::Context, uploads::Uploads};
+pub(crate) use self::{context::Context, hash::limit as hash_limit, uploads::Uploads};
 use crate::{
     channel::{LateOutbox, Outbox},
     settings::{self, SftpSettings},

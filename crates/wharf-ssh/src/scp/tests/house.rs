@@ -257,9 +257,17 @@ impl House {
         let allowed = Allowed {
             scp: true,
             helpers: true,
+            hash_max_bytes: 1 << 30,
         };
         let session = Arc::clone(&self.session);
-        exec::run(stream, line.as_bytes(), allowed, session).await
+        exec::run(
+            stream,
+            line.as_bytes(),
+            allowed,
+            session,
+            std::future::pending(),
+        )
+        .await
     }
 }
 
