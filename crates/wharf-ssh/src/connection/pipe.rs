@@ -29,6 +29,8 @@ const GATHERED: usize = 256 * 1024;
 struct State {
     input: BytesMut,
     input_ended: bool,
+    /// Nobody will ever read.
+    is_deaf: bool,
     hold: Option<Hold>,
     reader: Option<Waker>,
     output: BytesMut,
@@ -88,7 +90,8 @@ impl Feed {
     /// Octets came.
     pub(crate) fn data(&self, octets: &[u8]) {
         let mut state = lock(&self.state);
-        if state.gone {
+        // Input for nobody must not hold back the others of the connection.
+        if state.gone || state.is_deaf {
             return;
         }
         state.input.extend_from_slice(octets);
@@ -216,7 +219,26 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         let mut state = lock(&self.0);
         state.output_ended = true;
+        state.is_deaf = true;
+        state.input = BytesMut::new();
         state.hold = None;
         state.wake_pump();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Its last words may have to wait for the window of another channel, which must be heard.
+    #[test]
+    fn input_for_what_has_ended_holds_nobody_back() {
+        let (feed, stream) = pipe(LateOutbox::collecting().0);
+        feed.data(&[0; HELD + 1]);
+        assert!(lock(&feed.state).hold.is_some());
+        drop(stream);
+        feed.data(&[0; HELD + 1]);
+        let state = lock(&feed.state);
+        assert!(state.hold.is_none() && state.input.is_empty());
     }
 }
