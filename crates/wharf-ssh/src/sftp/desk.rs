@@ -56,6 +56,9 @@ pub(super) struct Desk<'a> {
     pub(super) output: &'a mut Vec<u8>,
 }
 
+/// Octets of a client's name that are told to the log.
+const MAX_NAME: usize = 255;
+
 /// A handle that is none, or of the wrong kind (SFT-24).
 const BAD_HANDLE: Refusal = failure("No such handle");
 const NOT_FOR_READING: Refusal = Refusal::Said(
@@ -444,7 +447,8 @@ impl Desk<'_> {
                 response::users_and_groups(id, users, groups, self.output);
             }
             Extended::VendorId(vendor) => {
-                let name = [vendor.vendor, vendor.product, vendor.version].join(&b' ');
+                let mut name = [vendor.vendor, vendor.product, vendor.version].join(&b' ');
+                name.truncate(MAX_NAME);
                 self.work.session.tell(&Event::ClientName(&name));
                 done(id, self.output);
             }

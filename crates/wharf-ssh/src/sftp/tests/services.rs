@@ -582,6 +582,13 @@ async fn sft_64_vendors_are_heard_and_told_only_when_the_settings_say_so() {
     };
     peer.extended(Extended::VendorId(vendor)).await.ok();
     assert_eq!(house.heard.all(), ["client Acme Fetch 9"]);
+    // No log is filled so.
+    let long = Vendor {
+        vendor: &[b'a'; 9_999],
+        ..vendor
+    };
+    peer.extended(Extended::VendorId(long)).await.ok();
+    assert_eq!(house.heard.all()[0].len(), "client ".len() + 255);
     let house = House::on_disk_with(|plan| plan.settings.reveal = true);
     let peer = house.peer().await;
     let announced = peer.client.extensions().unwrap();
