@@ -9,6 +9,7 @@
 mod conversation;
 mod identification;
 mod pipe;
+mod running;
 mod transport;
 
 use std::{

@@ -25,11 +25,14 @@ use tokio::sync::Notify;
 use wharf_accounts::{Credential, ProvenKey};
 use wharf_engine::{Guest, LoggedIn, Record, Session};
 
-use super::{Farewell, Reason, Shared, pipe};
+use super::{
+    Farewell, Reason, Shared, pipe,
+    running::{Open, Place, Running, SftpChannel, end},
+};
 use crate::{
     Settings,
     authentication::{self, Attempted, attempt, reject},
-    channel::{Collected, InlineOutbox, LateOutbox, Waiting},
+    channel::{InlineOutbox, LateOutbox},
     clock, exec,
     sftp::{self, Sftp, Uploads},
 };
@@ -62,81 +65,6 @@ enum Who {
     User(Arc<Session<LoggedIn>>),
     /// Only while a login is under way.
     Changing,
-}
-
-/// What runs on a channel.
-enum Running {
-    /// Nothing yet: no request was granted.
-    Nothing,
-    /// A file transfer session.
-    Sftp(Arc<SftpChannel>),
-    /// Something with a stream of its own.
-    Exec(pipe::Feed),
-}
-
-struct Open {
-    running: Running,
-    /// What runs in a task of its own takes it along.
-    place: Option<Place>,
-}
-
-impl Open {
-    /// Whether we have closed it ourselves: the transport does not tell when the peer follows.
-    fn is_over(&self) -> bool {
-        matches!(&self.running, Running::Exec(feed) if feed.is_closed())
-    }
-}
-
-/// A channel's place among those that there may be at a time.
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// An SFTP session on its channel.
-struct SftpChannel {
-    sftp: Sftp,
-    late: LateOutbox,
-    /// There is room again, and nobody has made use of it.
-    has_room: AtomicBool,
-}
-
-impl Waiting for SftpChannel {
-    fn room(self: Arc<Self>) {
-        self.has_room.store(true, Ordering::Relaxed);
-        // Most often the peer gave window, and the transport calls `window_adjusted` next: by the
-        // time this runs nothing is left to do. After new keys nobody calls.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { self.go_on().await });
-        }
-    }
-}
-
-impl SftpChannel {
-    /// Goes on with what waited for room, from outside the transport's task.
-    async fn go_on(&self) {
-        if !self.has_room.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        loop {
-            let mut collected = Collected::default();
-            if self.sftp.handle_room(&mut collected).is_err() {
-                self.late.finish(1).await;
-                return;
-            }
-            if collected.0.is_empty() {
-                return;
-            }
-            for octets in collected.0 {
-                if self.late.send(octets).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
 }
 
 /// A connection, as the transport's task has it.
@@ -266,23 +194,6 @@ fn public_key(user: &str, key: ProvenKey) -> Credential {
     Credential::PublicKey {
         user: user.into(),
         key,
-    }
-}
-
-/// Ends what runs on a channel that hears nothing more; `late` when it is still to be told so.
-fn end(open: Open, late: Option<LateOutbox>) {
-    match open.running {
-        Running::Sftp(channel) => {
-            tokio::spawn(async move {
-                channel.sftp.end().await;
-                if let Some(late) = late {
-                    late.finish(0).await;
-                }
-                drop(open.place);
-            });
-        }
-        Running::Exec(feed) => feed.close(),
-        Running::Nothing => {}
     }
 }
 
