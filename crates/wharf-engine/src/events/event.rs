@@ -119,6 +119,8 @@ pub enum FileChange<'a> {
     Renamed(&'a [u8], &'a [u8]),
     /// Modes, times or owners changed.
     Attributes(&'a [u8]),
+    /// A link was made: where it stands, and the file or the text that it leads to.
+    Linked(&'a [u8], &'a [u8]),
 }
 
 /// Something that happened.
@@ -262,6 +264,7 @@ impl Event<'_> {
                 FileChange::DirectoryMade(_) => "directory_made",
                 FileChange::DirectoryRemoved(_) => "directory_removed",
                 FileChange::Renamed(..) => "renamed",
+                FileChange::Linked(..) => "linked",
                 FileChange::Attributes(_) => "attributes_changed",
             },
             Self::DataConnection { .. } => "data_connection",

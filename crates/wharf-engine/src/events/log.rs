@@ -122,6 +122,9 @@ fn sentence(event: &Event<'_>) -> String {
             FileChange::DirectoryRemoved(path) => format!("removed directory {}", escape(path)),
             FileChange::Renamed(from, to) => format!("renamed {} to {}", escape(from), escape(to)),
             FileChange::Attributes(path) => format!("changed attributes of {}", escape(path)),
+            FileChange::Linked(path, to) => {
+                format!("made link {} to {}", escape(path), escape(to))
+            }
         },
         Event::DataConnection { cause } => format!("data connection: {}", escape(cause.as_bytes())),
         Event::Secured {
@@ -230,8 +233,8 @@ fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
             }
         }
         Event::Changed(change) => match change {
-            FileChange::Renamed(from, to) => {
-                field(line, "path", from);
+            FileChange::Renamed(path, to) | FileChange::Linked(path, to) => {
+                field(line, "path", path);
                 field(line, "to", to);
             }
             FileChange::Removed(path)

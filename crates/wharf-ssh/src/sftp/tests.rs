@@ -131,6 +131,9 @@ impl Sink for Heard {
             Event::Changed(FileChange::Renamed(from, to)) => {
                 format!("renamed {} {}", shown(from), shown(to))
             }
+            Event::Changed(FileChange::Linked(path, to)) => {
+                format!("linked {} {}", shown(path), shown(to))
+            }
             Event::Changed(
                 FileChange::Removed(path)
                 | FileChange::DirectoryMade(path)

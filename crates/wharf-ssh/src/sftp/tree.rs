@@ -90,6 +90,7 @@ pub(super) async fn hard_link(
     work.publish(&existing).await;
     work.publish(&link).await;
     work.view().create_hard_link(&existing, &link).await?;
+    work.changed(FileChange::Linked(link.as_bytes(), existing.as_bytes()));
     Ok(Outcome::Done)
 }
 
@@ -97,6 +98,7 @@ pub(super) async fn hard_link(
 pub(super) async fn symlink(work: Arc<Work>, text: Vec<u8>, link: VirtualPath) -> Result<Outcome> {
     work.publish(&link).await;
     work.view().create_symlink_text(&text, &link).await?;
+    work.changed(FileChange::Linked(link.as_bytes(), &text));
     Ok(Outcome::Done)
 }
 

@@ -113,6 +113,7 @@ async fn sft_52_hard_links_are_second_names() {
         })
         .await
         .ok();
+        assert_eq!(house.heard.all(), ["linked /d/g /f"]);
         let handle = peer.open("f", WRITE).await;
         peer.write(&handle, 0, b"y").await.ok();
         assert_eq!(house.content("d/g").await.unwrap(), b"y");

@@ -58,6 +58,7 @@ async fn sft_31_the_drafts_order_of_arguments_can_be_chosen() {
             peer.ask(&Request::ReadLink { path: b"link" }).await.name(),
             "target"
         );
+        assert_eq!(house.heard.all(), ["linked /link target"]);
     }
 }
 
@@ -171,7 +172,10 @@ async fn sft_38_remove_takes_files_and_links_alone() {
         peer.remove("l").await.ok();
         peer.remove("f").await.ok();
         assert_eq!(house.names("/").await, ["d"]);
-        assert_eq!(house.heard.all(), ["removed /l", "removed /f"]);
+        assert_eq!(
+            house.heard.all(),
+            ["linked /l d", "removed /l", "removed /f"]
+        );
     }
 }
 
