@@ -22,6 +22,7 @@ pub mod pool;
 mod retry;
 pub mod site;
 pub mod ssh;
+mod tally;
 pub mod tls;
 pub mod transfer;
 pub mod tree;

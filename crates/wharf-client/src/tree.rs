@@ -1,8 +1,8 @@
 //! Directories and everything below them: list, fetch, send, remove; and single commands on names.
 //!
 //! A tree is worked off by as many tasks as files may be moved at once (sessions of FTP, open files of
-//! SFTP), from one queue that takes files before directories and so stays as short as one branch. Names come from the server: one that is not
-//! a plain component (`..`, `a/b`, control bytes) is refused and counted as a failure, never written
+//! SFTP), from one queue that takes files before directories and so stays as short as one branch. Names
+//! come from the server: one that is not a plain component (`..`, `a/b`, control bytes) is refused and counted as a failure, never written
 //! (CVE-2019-6111 and its family). Links to directories are not followed, so there are no circles.
 
 mod links;
@@ -26,6 +26,7 @@ use self::{
     links::Links,
     queue::{Queue, Work},
 };
+pub use crate::tally::Tally;
 use crate::{
     Error, Kind, Location, Pool, Result, Step,
     local::{blocking, make_directory as make_local_directory, read_directory},
@@ -35,31 +36,6 @@ use crate::{
 
 /// Directories within directories that are gone into.
 pub const DEPTH_LIMIT: usize = 128;
-
-/// What came of a tree.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Files that are done.
-    pub files: u64,
-    /// Their octets.
-    pub octets: u64,
-    /// What failed; each was told to the observer.
-    pub failed: u64,
-}
-
-impl Tally {
-    /// An error when something failed.
-    ///
-    /// # Errors
-    /// [`Kind::SomeFailed`].
-    pub fn into_result(self) -> Result<Self> {
-        if self.failed == 0 {
-            return Ok(self);
-        }
-        let text = format!("{} of {} failed", self.failed, self.failed + self.files);
-        Err(Error::new(Step::Transfer, Kind::SomeFailed, text))
-    }
-}
 
 /// Fetches everything below `source` into the local directory `target`, which is made when it is not
 /// there.

@@ -6,7 +6,7 @@
 use wharf_proto::ftp::{Pathname, client::Request, server::Representation};
 use wharf_transfer::{Transform, buffer, tls::Truncated};
 
-use super::{Transferred, Verified, get::FromWire, partial, sftp};
+use super::{Transferred, Verified, ftp::FromWire, partial, sftp};
 use crate::{
     Error, Kind, Location, Pool, Result, Step, Verify,
     ftp::{Session, read_within},
@@ -24,9 +24,10 @@ pub async fn cat(
     sink: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
 ) -> Result<Transferred> {
     let mut given = 0;
+    let mut seen = None;
     let mut retry = pool.retry();
     loop {
-        match attempt(pool, source, &mut given, sink).await {
+        match attempt(pool, source, &mut given, &mut seen, sink).await {
             Ok(verified) => {
                 return Ok(Transferred {
                     size: given,
@@ -44,6 +45,7 @@ async fn attempt(
     pool: &Pool,
     source: &Location,
     given: &mut u64,
+    seen: &mut Option<sftp::Seen>,
     sink: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
 ) -> Result<Verified> {
     match pool.way().await? {
@@ -51,7 +53,7 @@ async fn attempt(
             let mut lease = pool.lease().await?;
             Box::pin(attempt_ftp(pool, lease.session()?, source, given, sink)).await
         }
-        Way::Sftp(session) => Box::pin(sftp::cat(pool, &session, source, given, sink)).await,
+        Way::Sftp(session) => Box::pin(sftp::cat(pool, &session, source, given, seen, sink)).await,
         Way::Scp(_) => Err(needs_sftp(pool)),
     }
 }

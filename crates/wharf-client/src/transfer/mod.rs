@@ -6,6 +6,7 @@
 //! overlap of 64 KiB, or the hash of all that is there.
 
 mod cat;
+mod ftp;
 mod get;
 mod part;
 mod put;
@@ -13,16 +14,23 @@ pub(crate) mod scp;
 mod sftp;
 mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
+use wharf_proto::ftp::listing::parse::Entry;
 use wharf_transfer::{Algorithm, Error as FlowError, Meter, tls::Truncated};
 
 pub use cat::cat;
-pub use get::{Download, get};
-pub use put::{Upload, put};
+pub use get::get;
+pub use put::put;
 
 use crate::{
-    Error, Kind, Location, Pool, Result, Step, Subject, TransferId, retry::Retry, tls::cut,
+    Error, Kind, Location, Pool, Result, Step, Subject, TransferId,
+    local::{Local, blocking},
+    retry::Retry,
+    tls::cut,
 };
 
 /// Octets that are fetched again and compared before a resumed transfer goes on.
@@ -56,6 +64,26 @@ impl Verified {
             Self::Hash(Algorithm::Crc32) => "crc32",
         }
     }
+}
+
+/// What shall be fetched, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Download {
+    /// The remote file.
+    pub source: Location,
+    /// The local file.
+    pub target: PathBuf,
+    /// What a listing told of it; spares a question.
+    pub known: Option<Entry>,
+}
+
+/// What shall be sent, and where it goes.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    /// The local file.
+    pub source: PathBuf,
+    /// The remote file.
+    pub target: Location,
 }
 
 /// A finished transfer.
@@ -187,4 +215,13 @@ fn differs(what: &str, algorithm: Algorithm, ours: &str, theirs: &str) -> Error 
     let name = Verified::Hash(algorithm).name();
     let text = format!("{what}: {name} is {ours} here but {theirs} on the server");
     Error::new(Step::Verify, Kind::Differs, text).starting_over()
+}
+
+/// The hash of the first `size` octets.
+async fn hash(file: &Local, algorithm: Algorithm, size: u64) -> Result<String> {
+    let file = file.clone();
+    blocking("cannot read the local file", move || {
+        file.hash(algorithm, 0, size)
+    })
+    .await
 }

@@ -23,8 +23,7 @@ use wharf_transfer::Meter;
 
 use super::{
     super::{
-        Course, Transferred,
-        get::Download,
+        Course, Download, Transferred,
         part::{Known, Part},
         partial,
         writer::Writer,
@@ -39,7 +38,7 @@ use crate::{
         scp::{self, Pipe, refused},
         sftp::wire::{Incoming, Outgoing},
     },
-    tree::Tally,
+    tally::Tally,
 };
 
 /// One attempt at one file.

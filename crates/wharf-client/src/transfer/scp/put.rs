@@ -17,7 +17,7 @@ use wharf_proto::scp::{
 use wharf_transfer::Meter;
 
 use super::{
-    super::{Course, Transferred, put::Upload},
+    super::{Course, Transferred, Upload},
     RUN, command, counted, parent,
 };
 use crate::{
@@ -28,7 +28,7 @@ use crate::{
         scp::{self, Pipe, refused},
         sftp::wire::{Incoming, Outgoing},
     },
-    tree::Tally,
+    tally::Tally,
 };
 
 /// One attempt at one file.

@@ -25,7 +25,7 @@ use crate::{
         scp::{Pipe, Told},
         sftp::tests::noise,
     },
-    tree::Tally,
+    tally::Tally,
 };
 
 /// Keeps what failed.

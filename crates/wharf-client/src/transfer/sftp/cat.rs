@@ -12,12 +12,16 @@ use crate::{
     ssh::sftp::{Reading, Sftp},
 };
 
+/// What the file was when its first octets were given: size, and time of last change.
+pub(in super::super) type Seen = (Option<u64>, Option<u32>);
+
 /// One attempt.
 pub(in super::super) async fn cat(
     pool: &Pool,
     sftp: &Sftp,
     source: &Location,
     given: &mut u64,
+    seen: &mut Option<Seen>,
     sink: &mut (dyn FnMut(&[u8]) -> std::io::Result<()> + Send),
 ) -> Result<Verified> {
     let path = file_path(source)?;
@@ -29,6 +33,12 @@ pub(in super::super) async fn cat(
         let text = format!("{source} is a directory");
         return Err(Error::new(Step::Command, Kind::Usage, text));
     }
+    let found = (told.size, told.times.map(|(_, modified)| modified));
+    if *given > 0 && seen.is_some_and(|seen| seen != found) {
+        let text = format!("{what}: the remote file changed while it was fetched");
+        return Err(Error::new(Step::Transfer, Kind::Differs, text));
+    }
+    *seen = Some(found);
     let remote = opening.opened(&what).await?;
     let mut reading = Reading::new(sftp, remote.handle(), *given, told.size);
     while let Some(run) = reading.next(&what).await? {

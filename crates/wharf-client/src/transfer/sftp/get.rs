@@ -8,8 +8,7 @@ use wharf_transfer::Algorithm;
 
 use super::{
     super::{
-        Course, OVERLAP, Transferred, Verified, differs,
-        get::Download,
+        Course, Download, OVERLAP, Transferred, Verified, differs,
         part::{Known, Part, write_whole},
         partial,
         writer::Writer,
@@ -116,8 +115,11 @@ impl Work<'_, '_> {
         result
     }
 
-    /// What a listing told.
+    /// What a listing told; after an attempt that came so far, it may be out of date.
     fn told(&self) -> Option<Look> {
+        if self.course.told {
+            return None;
+        }
         let entry = self.download.known.as_ref()?;
         let size = entry.size.filter(|_| entry.kind == EntryKind::File)?;
         let exact = |precision| precision == Precision::Second;

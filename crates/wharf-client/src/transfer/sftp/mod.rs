@@ -10,7 +10,7 @@ mod cat;
 mod get;
 mod put;
 
-pub(super) use cat::cat;
+pub(super) use cat::{Seen, cat};
 pub(super) use get::get;
 pub(super) use put::put;
 

@@ -8,13 +8,16 @@
 use wharf_proto::sftp::{Attributes, OpenFlags};
 
 use super::{
-    super::{Course, OVERLAP, Transferred, Verified, put::Upload},
+    super::{Course, OVERLAP, Transferred, Upload, Verified},
     SMALL, file_path, judge, wants_hash,
 };
 use crate::{
     Error, Kind, Result, Step, Verify,
     local::{Facts, Local, blocking, facts},
-    ssh::sftp::{CEILING, Compared, Remote, Sftp, hash_of_octets, is_refused, write},
+    ssh::{
+        plain,
+        sftp::{CEILING, Compared, Remote, Sftp, hash_of_octets, is_refused, write},
+    },
 };
 
 /// What a file is called until it is whole.
@@ -27,6 +30,8 @@ pub(in super::super) async fn put(
     sftp: &Sftp,
 ) -> Result<Transferred> {
     let path = file_path(&upload.target)?;
+    // First of all: those that wait hold no file and no content.
+    let _open = sftp.file().await?;
     let local = upload.source.clone();
     let what = format!("cannot read {}", local.display());
     let (file, found, octets) = blocking(&what, move || {
@@ -44,7 +49,6 @@ pub(in super::super) async fn put(
     let Some(facts) = found else {
         return Err(Error::new(Step::Local, Kind::Local, what));
     };
-    let _open = sftp.file().await?;
     let work = Work {
         sftp,
         what: format!("cannot send {}", upload.target),
@@ -105,10 +109,19 @@ impl Work<'_> {
         if place == Place::Part
             && let Err(error) = self.sftp.replace(&self.part, &self.path, &self.what).await
         {
-            if is_refused(&error) {
-                let _ = self.sftp.remove_file(&self.part, &self.what).await;
+            if !is_refused(&error) {
+                return Err(error);
             }
-            return Err(error);
+            if matches!(self.sftp.look(&self.path).await, Ok(Some(_))) {
+                let _ = self.sftp.remove_file(&self.part, &self.what).await;
+                return Err(error);
+            }
+            // Nothing bears the name any more, or yet: what was sent is all that there is.
+            let part = String::from_utf8_lossy(&self.part);
+            return Err(error.hint(format!(
+                "everything was sent and is kept on the server as {}; rename it there",
+                plain(&part)
+            )));
         }
         Ok(self.done(held, verified))
     }
@@ -143,8 +156,15 @@ impl Work<'_> {
         match open(self.path_of(place)).await {
             Ok(remote) => Ok((remote, place)),
             Err(error) if place == Place::Part && held == 0 && is_refused(&error) => {
-                // It is the target's refusal that matters, if there is one.
-                let remote = open(&self.path).await?;
+                // A refusal without a reason may hold for the target, too, when it is emptied already.
+                let remote = if error.kind() == Kind::Rejected {
+                    let flags = flags | OpenFlags::EXCLUSIVE;
+                    let opening = self.sftp.open(&self.path, flags, attributes);
+                    opening.opened(&self.what).await.map_err(|_| error)?
+                } else {
+                    // It is the target's refusal that matters, if there is one.
+                    open(&self.path).await?
+                };
                 Ok((remote, Place::Target))
             }
             Err(error) => Err(error),
@@ -284,16 +304,24 @@ impl Work<'_> {
     }
 
     /// Where an earlier upload left something that is proved to be the beginning of ours, and how much.
+    /// What another attempt of this run has left is in the part: only the user can say that the target
+    /// is to be gone on from.
     async fn proved(&self, course: &Course<'_>) -> Result<(Place, u64)> {
-        for place in [Place::Part, Place::Target] {
-            let found = self.sftp.look(self.path_of(place)).await?;
-            let Some(there) = found.and_then(|found| found.size) else {
+        let places: &[Place] = if course.pool.options().resume {
+            &[Place::Part, Place::Target]
+        } else {
+            &[Place::Part]
+        };
+        for place in places.iter().copied() {
+            let Some(found) = self.sftp.look(self.path_of(place)).await? else {
                 continue;
             };
+            let there = found.size.unwrap_or(0);
             if there == 0 || there > self.facts.size {
                 continue;
             }
-            let held = self.agrees(course, place, there).await?;
+            let modified = found.times.map(|(_, modified)| modified);
+            let held = self.agrees(course, place, there, modified).await?;
             if held > 0 {
                 return Ok((place, held));
             }
@@ -301,7 +329,13 @@ impl Work<'_> {
         Ok((Place::Part, 0))
     }
 
-    async fn agrees(&self, course: &Course<'_>, place: Place, there: u64) -> Result<u64> {
+    async fn agrees(
+        &self,
+        course: &Course<'_>,
+        place: Place,
+        there: u64,
+        modified: Option<u32>,
+    ) -> Result<u64> {
         let path = self.path_of(place);
         if course.pool.options().verify != Verify::Size {
             match self.sftp.compare(path, &self.file, there).await? {
@@ -310,8 +344,11 @@ impl Work<'_> {
                 Compared::Untold => {}
             }
         }
-        // A whole file of the same size has no window that was broken.
         let held = if place == Place::Target && there == self.facts.size {
+            // A whole file has no window that was broken, and the time that an upload gave it.
+            if modified != Some(Attributes::wire_time(self.facts.modified)) {
+                return Ok(0);
+            }
             there
         } else {
             there.saturating_sub(CEILING as u64)
