@@ -92,6 +92,8 @@ struct State {
     tasks: usize,
     /// Whether one of them waits for room for late replies.
     is_pumping: bool,
+    /// Whether one of them will take up what is held, and has not begun.
+    is_handed_over: bool,
     /// Keeps the connection back.
     brake: Option<Hold>,
     /// Why the channel must be closed, when a task found out.
@@ -135,6 +137,7 @@ impl Sftp {
                 opening: 0,
                 tasks: 0,
                 is_pumping: false,
+                is_handed_over: false,
                 brake: None,
                 violation: None,
             }),
@@ -155,6 +158,17 @@ impl Sftp {
         let state = &mut *inner.state();
         if let Some(violation) = state.violation {
             return Err(violation);
+        }
+        if inner.buffers.has_late() {
+            // What was sent late is on its way by the session's queue. Nothing overtakes it there, or
+            // answers to WRITEs of one file would come out of their order.
+            state.machine.hold(&mut input)?;
+            if state.machine.held() > 0 && !state.is_pumping && !state.is_handed_over {
+                state.is_handed_over = true;
+                inner.spawn(state, None);
+            }
+            inner.keep_back(state);
+            return Ok(());
         }
         let mut sent = 0;
         loop {
@@ -338,7 +352,9 @@ impl Inner {
                 kind,
             }) => Some((id, work.await, octets, kind)),
             None => {
-                self.state().is_pumping = false;
+                let state = &mut *self.state();
+                state.is_pumping = false;
+                state.is_handed_over = false;
                 None
             }
         };
@@ -404,7 +420,8 @@ impl Inner {
 
     /// Keeps the connection back while much input is held and work under way will make room for it.
     fn keep_back(&self, state: &mut State) {
-        let is_wanted = state.machine.held() >= MAX_INPUT && state.machine.deferred() > 0;
+        let is_wanted = state.machine.held() >= MAX_INPUT
+            && (state.machine.deferred() > 0 || state.is_handed_over);
         if !is_wanted {
             state.brake = None;
         } else if state.brake.is_none() {

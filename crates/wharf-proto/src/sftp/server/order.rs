@@ -4,9 +4,10 @@
 //! touch: octets of an open file, an open file as a whole, a path. Two of them conflict when one may
 //! change what the other sees:
 //!
-//! - two WRITEs of a file overlap unless they meet the same octets; a READ waits for a WRITE that ends
-//!   behind its first octet, and such a WRITE for it: it fills what is read, or moves the end of file
-//!   that the READ would find (file systems over SFTP count on that);
+//! - WRITEs of a file are done and answered in their order: OpenSSH's scp cuts the file where answers
+//!   came out of order, and calls it whole (INT-30);
+//! - a READ waits for a WRITE that ends behind its first octet, and such a WRITE for it: it fills what is
+//!   read, or moves the end of file that the READ would find (file systems over SFTP count on that);
 //! - all else on a handle waits for changes of it, and changes wait for everything on it;
 //! - handles are one where the driver says that their files are ([`Order::is_file`]);
 //! - paths lead anywhere (links, `..`, other spellings), so a path request is held against every
@@ -229,7 +230,7 @@ impl Touch {
                     && match (changes, changes2) {
                         (false, _) => from < to2,
                         (true, false) => from2 < to,
-                        (true, true) => from < to2 && from2 < to,
+                        (true, true) => true,
                     }
             }
             (

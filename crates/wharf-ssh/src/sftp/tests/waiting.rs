@@ -196,14 +196,19 @@ async fn sft_09_no_more_octets_wait_than_may() {
     let (house, gate, _) = slow_house();
     gate.add_permits(100);
     let mut peer = house.peer().await;
-    let handle = peer.open("f", WHOLE).await;
+    let mut handles = Vec::new();
+    for number in 0..30 {
+        handles.push(peer.open(&format!("f{number}"), WHOLE).await);
+    }
     gate.forget_permits(1_000);
     let data = vec![1; 200_000];
-    let ids: Vec<_> = (0..30)
-        .map(|number| {
+    // Those of one file would wait for each other.
+    let ids: Vec<_> = handles
+        .iter()
+        .map(|handle| {
             peer.send(&Request::Write {
-                handle: &handle,
-                offset: number * 200_000,
+                handle,
+                offset: 0,
                 data: &data,
             })
         })
@@ -222,8 +227,11 @@ async fn sft_09_no_more_octets_wait_than_may() {
         peer.answer(id).await.ok();
     }
     assert!(peer.sftp.0.state().brake.is_none());
-    peer.close(&handle).await.ok();
-    assert_eq!(house.content("f").await.unwrap().len(), 6_000_000);
+    for (number, handle) in handles.iter().enumerate() {
+        peer.close(handle).await.ok();
+        let content = house.content(&format!("f{number}")).await;
+        assert_eq!(content.unwrap().len(), 200_000);
+    }
 }
 
 #[tokio::test]
@@ -437,4 +445,25 @@ async fn the_end_does_not_wait_for_room() {
         .await
         .expect("it waits for ever");
     drop(kept);
+}
+
+/// INT-30: what is answered at once does not overtake what was answered late and is still on its way.
+#[tokio::test]
+async fn late_answers_are_not_overtaken() {
+    let house = House::both().into_iter().next().unwrap();
+    house.make("f", b"x").await;
+    let mut peer = house.peer().await;
+    let handle = peer.open("f", READ).await;
+    let on_its_way = peer.sftp.0.buffers.lend_late(vec![0; 10]);
+    peer.outbox.sends = 0;
+    let ids = [(); 3].map(|()| peer.send(&Request::FStat { handle: &handle }));
+    settle().await;
+    assert_eq!(peer.outbox.sends, 0, "not by the short way");
+    assert!(!peer.sent_late.lock().unwrap().is_empty(), "but behind it");
+    drop(on_its_way);
+    for id in ids {
+        peer.answer(id).await;
+    }
+    peer.stat("f").await;
+    assert_eq!(peer.outbox.sends, 1, "and by the short way again");
 }

@@ -300,3 +300,29 @@ fn handles_of_one_file_wait_for_each_other() {
         }
     }
 }
+
+/// INT-30: OpenSSH's scp truncates the file at the first answer that came before its turn.
+#[test]
+fn writes_of_one_file_are_answered_in_their_order() {
+    let write = |handle: &'static [u8], offset| Request::Write {
+        handle,
+        offset,
+        data: b"data",
+    };
+    let mut server = open(Settings::default());
+    let octets = sent(&[write(b"one", 0), write(b"two", 0), write(b"one", 4)]);
+    let (mut input, mut output) = (&octets[..], Vec::new());
+    for id in [1, 2] {
+        let next = server.next_request(&mut input, &mut output).unwrap();
+        assert_eq!(
+            next.unwrap().0,
+            RequestId(id),
+            "files do not wait for each other"
+        );
+        server.defer(RequestId(id));
+    }
+    assert_eq!(server.next_request(&mut input, &mut output), Ok(None));
+    server.settle(RequestId(1));
+    let next = server.next_request(&mut &[][..], &mut output).unwrap();
+    assert_eq!(next.unwrap().0, RequestId(3));
+}
