@@ -129,7 +129,8 @@ impl KnownHosts {
             let Ok(key) = parse_public_key_base64(line.key) else {
                 continue;
             };
-            if into.len() < MOST_KEYS {
+            // A revoked key that is forgotten would be trusted.
+            if into.len() < MOST_KEYS || line.marker == Marker::Revoked {
                 into.push(Known {
                     marker: line.marker,
                     key,
@@ -149,10 +150,19 @@ impl KnownHosts {
             .filter(move |known| known.marker == marker)
     }
 
-    /// The line that has this very key for the host.
+    /// The line that has this very key for the host. Those of its bare name count only where the name
+    /// with the port has no other key of that type: that one would have changed.
     pub(super) fn line_of(&self, key: &PublicKey) -> Option<&Known> {
-        self.marked(Marker::Key)
-            .find(|known| known.key.key_data() == key.key_data())
+        let is_key = |known: &&Known| known.marker == Marker::Key;
+        let is_it = |known: &&Known| known.key.key_data() == key.key_data();
+        let mut own = self.known.iter().filter(is_key);
+        if let Some(line) = own.clone().find(is_it) {
+            return Some(line);
+        }
+        if own.any(|known| known.key.algorithm() == key.algorithm()) {
+            return None;
+        }
+        self.bare.iter().filter(is_key).find(is_it)
     }
 }
 

@@ -273,3 +273,19 @@ fn types_of_known_keys_are_asked_for_first() {
     assert_eq!(lists.host_key_certificates.len(), HOST_KEYS.len());
     assert_eq!(lists.key.last(), Some(&Algorithm::Rsa { hash: None }));
 }
+
+/// SFT-82, as ssh: the key of the host's usual port serves a port of which nothing is known, and does
+/// not make good a key that changed.
+#[test]
+fn key_of_the_usual_port_does_not_replace_one_that_changed() {
+    let (stored, usual) = (key(), key());
+    let with_usual = |known| {
+        let mut judge = judge(known, UnknownHosts::Ask);
+        judge.known.bare = vec![line(Marker::Key, &usual)];
+        judge
+    };
+    assert_trusted(&verdict(&with_usual(vec![]), &usual), &Ground::Stored);
+    let changed = with_usual(vec![line(Marker::Key, &stored)]);
+    let error = refusal(verdict(&changed, &usual));
+    assert_eq!(error.cause(), Some("S03"));
+}

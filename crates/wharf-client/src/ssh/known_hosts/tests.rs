@@ -134,7 +134,8 @@ fn new_key_is_appended_on_a_line_of_its_own_for_the_owner_alone() {
     append(&path, "[host]:2022", std::slice::from_ref(&two), true).unwrap();
     let found = KnownHosts::read([path.clone()].into_iter(), "host", Some(2022)).unwrap();
     assert_eq!(found.known.len(), 1);
-    assert!(found.line_of(&two).is_some() && found.line_of(&one).is_some());
+    assert!(found.line_of(&two).is_some());
+    assert_eq!(found.bare.len(), 1);
     let file = std::fs::read_to_string(&path).unwrap();
     assert!(file.lines().nth(1).unwrap().starts_with(HASHED), "{file}");
     assert_eq!(file.lines().count(), 2);
@@ -147,4 +148,19 @@ proptest::proptest! {
         let file: Arc<Path> = Path::new("x").into();
         found.take(&text, &file, "host", Some(2022));
     }
+}
+
+/// SFT-82: however many keys are revoked for all hosts, none is forgotten.
+#[test]
+fn every_revoked_key_counts() {
+    let mut file = String::new();
+    let line = format!("@revoked * {}\n", text(&key()));
+    for _ in 0..MOST_KEYS {
+        file.push_str(&line);
+    }
+    let last = key();
+    file.push_str(&format!("@revoked * {}\n", text(&last)));
+    let found = known(&file, "host", 22);
+    let mut revoked = found.marked(Marker::Revoked);
+    assert!(revoked.any(|line| line.key.key_data() == last.key_data()));
 }
