@@ -20,6 +20,9 @@ const AHEAD: usize = 8;
 /// Names of one directory that are taken at the most.
 pub(crate) const ENTRIES: usize = 1_000_000;
 
+/// Octets of one directory's names and link targets that are taken at the most.
+const NAME_OCTETS: usize = 128 * 1024 * 1024;
+
 /// Links whose targets are asked for at once.
 const LINKS_AHEAD: usize = 128;
 
@@ -60,12 +63,13 @@ impl Sftp {
         let listed = self.read_all(&handle, what).await;
         self.ask_blindly(&Request::Close { handle: &handle });
         let mut entries = listed?;
-        self.name_targets(path, &mut entries).await?;
+        self.name_targets(path, &mut entries, what).await?;
         Ok(entries)
     }
 
     async fn read_all(&self, handle: &[u8], what: &str) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
+        let (mut told, mut octets) = (0_usize, 0_usize);
         let ask = || self.ask(&Request::ReadDirectory { handle });
         let mut asked: VecDeque<Pending<'_>> = std::iter::repeat_with(ask).take(AHEAD).collect();
         let endless =
@@ -76,11 +80,14 @@ impl Sftp {
                     return Err(endless("the server answered READDIR without a name"));
                 }
                 Reply::Names(names) => {
+                    // Those that are left out count, too: there may be no end of them.
+                    told += names.len();
+                    octets += names.iter().map(|named| named.name.len()).sum::<usize>();
                     let real = names
                         .into_iter()
                         .filter(|named| !matches!(named.name.as_slice(), b"." | b".."));
                     entries.extend(real.map(|named| entry(&named.name, &named.attributes)));
-                    if entries.len() > ENTRIES {
+                    if told > ENTRIES || octets > NAME_OCTETS {
                         return Err(endless("the directory has more names than are taken"));
                     }
                     asked.push_back(ask());
@@ -94,7 +101,13 @@ impl Sftp {
     }
 
     /// Asks where the links lead, all at once; what is not told stays unknown.
-    async fn name_targets(&self, directory: &[u8], entries: &mut [Entry]) -> Result<()> {
+    async fn name_targets(
+        &self,
+        directory: &[u8],
+        entries: &mut [Entry],
+        what: &str,
+    ) -> Result<()> {
+        let mut octets = 0_usize;
         let mut links: Vec<&mut Entry> = entries
             .iter_mut()
             .filter(|entry| entry.kind == EntryKind::Link && entry.is_plain_name())
@@ -110,6 +123,11 @@ impl Sftp {
             for (entry, pending) in some.iter_mut().zip(asked) {
                 if let Reply::Names(names) = pending.reply().await? {
                     entry.link_target = names.into_iter().next().map(|named| named.name);
+                    octets += entry.link_target.as_ref().map_or(0, Vec::len);
+                    if octets > NAME_OCTETS {
+                        let text = format!("{what}: the links' targets are more than are taken");
+                        return Err(Error::new(Step::Listing, Kind::Protocol, text));
+                    }
                 }
             }
         }

@@ -36,7 +36,7 @@ struct Arrived {
     /// What came early, by offset.
     early: BTreeMap<u64, Vec<u8>>,
     early_octets: usize,
-    /// What is missing of short answers.
+    /// What is missing of short answers, all of it before the end.
     again: Vec<(u64, u32)>,
     /// Octets and blocks that were asked for and not answered.
     due: usize,
@@ -88,8 +88,9 @@ impl Inbox {
                 let failure = Failure::Lost(Loss::Violation(text));
                 arrived.failed.get_or_insert(failure);
             } else {
-                if got < length {
-                    arrived.again.push((offset + u64::from(got), length - got));
+                let missing = offset + u64::from(got);
+                if got < length && arrived.end.is_none_or(|end| missing < end) {
+                    arrived.again.push((missing, length - got));
                 }
                 arrived.put(offset, data);
             }
@@ -105,7 +106,9 @@ impl Inbox {
         let wake = {
             let mut arrived = self.arrived();
             arrived.answered(length);
-            arrived.end = Some(arrived.end.map_or(offset, |end| end.min(offset)));
+            let end = arrived.end.map_or(offset, |end| end.min(offset));
+            arrived.end = Some(end);
+            arrived.again.retain(|(missing, _)| *missing < end);
             arrived.is_worth_waking()
         };
         if wake {
@@ -248,13 +251,12 @@ impl<'a> Reading<'a> {
             }
             let room = self.window.size();
             let end = arrived.end;
-            arrived
-                .again
-                .retain(|(offset, _)| end.is_none_or(|end| *offset < end));
-            while arrived.due + arrived.ready.len() + arrived.early_octets < room {
+            loop {
+                let full = arrived.due + arrived.ready.len() + arrived.early_octets >= room;
                 let block = match arrived.again.pop() {
+                    // It had its room when it was asked for first; what waits behind it may hold the rest.
                     Some(block) => block,
-                    None if end.is_some() => break,
+                    None if full || end.is_some() => break,
                     None => match self.goal {
                         Some(goal) if self.next > goal => break,
                         Some(goal) => {

@@ -85,10 +85,14 @@ pub(crate) struct Wish {
     pub(crate) limits: response::Limits,
     /// Octets of one DATA at the most.
     pub(crate) shorten: Option<usize>,
+    /// Octets of the first DATA at the most.
+    pub(crate) shorten_first: Option<usize>,
     /// READ is answered with no data.
     pub(crate) empty_data: bool,
     /// READDIR is answered with a NAME of nothing.
     pub(crate) empty_names: bool,
+    /// READDIR is answered with this name, as often as it fits, for ever.
+    pub(crate) endless: Option<Vec<u8>>,
     /// The answers of one flight come last first.
     pub(crate) backwards: bool,
     /// An answer to nothing is sent behind the first flight.
@@ -97,6 +101,8 @@ pub(crate) struct Wish {
     pub(crate) twice: bool,
     /// What STAT, FSTAT and READDIR say of every file's size.
     pub(crate) lie: Option<u64>,
+    /// What the first FSTAT says of the size.
+    pub(crate) lie_first: Option<u64>,
     /// Sent before anything else.
     pub(crate) banner: Option<&'static [u8]>,
     /// Names that READDIR tells besides those that are there.
@@ -130,12 +136,15 @@ impl Default for Wish {
                 handles: 256,
             },
             shorten: None,
+            shorten_first: None,
             empty_data: false,
             empty_names: false,
+            endless: None,
             backwards: false,
             unasked: false,
             twice: false,
             lie: None,
+            lie_first: None,
             banner: None,
             names: Vec::new(),
             once: HashMap::new(),
@@ -341,6 +350,7 @@ impl Session {
                         wish.nodes.insert(path.clone(), node);
                     }
                     None => return Err(StatusCode::NoSuchFile),
+                    Some(_) if creates && flags.0 & 0x20 != 0 => return Err(StatusCode::Failure),
                     Some(Node::File { data, .. }) if flags.0 & 0x10 != 0 => data.clear(),
                     Some(Node::Directory) if flags.0 & 0x02 != 0 => {
                         return Err(StatusCode::Failure);
@@ -365,7 +375,8 @@ impl Session {
                 };
                 let from = usize::try_from(offset).unwrap().min(data.len());
                 let rest = &data[from..];
-                let length = (length as usize).min(wish.shorten.unwrap_or(usize::MAX));
+                let shorten = wish.shorten_first.take().or(wish.shorten);
+                let length = (length as usize).min(shorten.unwrap_or(usize::MAX));
                 let part = &rest[..length.min(rest.len())];
                 if part.is_empty() && !wish.empty_data {
                     return Err(StatusCode::Eof);
@@ -406,7 +417,9 @@ impl Session {
             Request::FStat { handle } => {
                 let path = self.path(handle)?;
                 let node = wish.nodes.get(&path).ok_or(StatusCode::NoSuchFile)?;
-                response::attributes(id, &attributes(node), out);
+                let mut told = attributes(node);
+                told.size = wish.lie_first.take().or(told.size);
+                response::attributes(id, &told, out);
             }
             Request::FSetStat {
                 handle,
@@ -444,6 +457,12 @@ impl Session {
                 };
                 if wish.empty_names {
                     response::Names::begin(id, out).finish(out);
+                    return Ok(());
+                }
+                if let Some(name) = &wish.endless {
+                    let mut packet = response::Names::begin(id, out);
+                    while packet.push(name, |_| {}, &Attributes::default(), out) {}
+                    packet.finish(out);
                     return Ok(());
                 }
                 if names.is_empty() {

@@ -105,6 +105,49 @@ async fn short_answers_are_completed() {
     assert!(read_all(&sftp, b"f", size).await.unwrap() == data);
 }
 
+/// SFT-80: what is missing of a block is asked for again though blocks behind it fill the window.
+#[tokio::test]
+async fn short_first_answer_is_completed_when_the_window_is_full() {
+    let data = noise(4_000_000);
+    let mut wish = with_files(&[("f", &data)]);
+    wish.shorten_first = Some(100_000);
+    let sftp = session(&Fake::new(wish)).await;
+    let reading = read_all(&sftp, b"f", Some(data.len() as u64));
+    let read = tokio::time::timeout(IDLE, reading).await;
+    assert!(read.expect("nothing is asked for any more").unwrap() == data);
+}
+
+/// SFT-80: data behind an end that was told are no reason to wait.
+#[tokio::test]
+async fn short_answers_behind_the_end_do_not_hang() {
+    let mut wish = with_files(&[("f", &noise(1_000_000))]);
+    wish.once.insert("read", [(StatusCode::Eof, "")].into());
+    wish.shorten = Some(1000);
+    let sftp = session(&Fake::new(wish)).await;
+    let reading = read_all(&sftp, b"f", Some(1_000_000));
+    let read = tokio::time::timeout(IDLE, reading).await;
+    assert!(
+        read.expect("nothing is asked for any more")
+            .unwrap()
+            .is_empty()
+    );
+}
+
+/// SFT-83: a directory without end ends with an error, whatever its names are, before memory does.
+#[tokio::test]
+async fn endless_listing_is_stopped_whatever_its_names_are() {
+    for name in [b".".to_vec(), vec![b'x'; 60_000]] {
+        let fake = Fake::new(Wish {
+            endless: Some(name),
+            ..Wish::default()
+        });
+        let sftp = session(&fake).await;
+        let listing = tokio::time::timeout(IDLE, sftp.list(b".", "x")).await;
+        let error = listing.expect("it goes on for ever").unwrap_err();
+        assert_eq!(error.kind(), Kind::Protocol);
+    }
+}
+
 /// OpenSSH c1cebbc7's kind: a server that answers READ with nothing would be asked for ever.
 #[tokio::test]
 async fn data_without_octets_end_the_download() {
