@@ -3,7 +3,7 @@
 //! A place is a list of segments from the directory after login; SFTP takes whole paths, relative ones
 //! from there (SFT-22), so nothing is ever entered.
 
-use wharf_proto::sftp::{Attributes, Extended, Request, extension::Name};
+use wharf_proto::sftp::{Attributes, Extended, Request, StatusCode, extension::Name};
 
 use super::{Pending, Sftp};
 use crate::{Kind, Result};
@@ -82,6 +82,8 @@ impl Sftp {
             return self.ask(&request).done(what).await;
         }
         let first = match self.rename(from, to, what).await {
+            // Where nothing is ever renamed, nothing is to be removed for it.
+            Err(error) if is_unsupported(&error) => return Err(error),
             Err(error) if is_refused(&error) => error,
             other => return other,
         };
@@ -92,6 +94,11 @@ impl Sftp {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Whether the server does not know the request at all.
+fn is_unsupported(error: &crate::Error) -> bool {
+    error.code().map(u32::from) == Some(StatusCode::OpUnsupported.to_wire())
 }
 
 /// Whether the server said no, and not the line.

@@ -314,3 +314,173 @@ async fn cat_gives_every_octet_once() {
     assert_eq!(done.verified, Verified::Size);
     assert!(seen == data);
 }
+
+/// An attempt that failed after everything was sent must not take an old file of the same size and end
+/// for what it sent.
+#[tokio::test]
+async fn next_attempt_never_takes_the_old_target_for_what_was_sent() {
+    let data = noise(1_000_000);
+    let mut old = data.clone();
+    old[0] ^= 1;
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    std::fs::write(&source, &data).unwrap();
+    let mut wish = with_files(&[("f", &old)]);
+    wish.extensions = without(&[Name::CheckFile]);
+    wish.lie_first = Some(999_999);
+    let fake = Fake::new(wish);
+    let options = Options {
+        retries: 1,
+        retry_wait: std::time::Duration::ZERO,
+        ..Options::default()
+    };
+    send(&fake, options, &source).await.unwrap();
+    assert!(fake.data("f").unwrap() == data, "the old content is there");
+}
+
+/// SFT-81: size and end alone do not prove that a file is there already; its time must agree, too.
+#[tokio::test]
+async fn file_of_another_time_is_sent_though_its_size_and_end_agree() {
+    let data = noise(1_000_000);
+    let mut old = data.clone();
+    old[0] ^= 1;
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    std::fs::write(&source, &data).unwrap();
+    let mut wish = with_files(&[("f", &old)]);
+    wish.extensions = without(&[Name::CheckFile]);
+    let fake = Fake::new(wish);
+    let resume = Options {
+        resume: true,
+        ..once()
+    };
+    let done = send(&fake, resume.clone(), &source).await.unwrap();
+    assert_eq!(done.kept, 0);
+    assert!(fake.data("f").unwrap() == data);
+    // What was sent bears the time: the same again sends nothing.
+    let again = send(&fake, resume, &source).await.unwrap();
+    assert_eq!(again.kept, 1_000_000);
+}
+
+/// SFT-81: where a rename must remove the old file first, what was sent is not removed as well.
+#[tokio::test]
+async fn upload_that_cannot_be_renamed_loses_not_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    std::fs::write(&source, "new").unwrap();
+    let with = |answers: &[StatusCode]| {
+        let mut wish = with_files(&[("f", b"old")]);
+        wish.extensions = without(&[Name::PosixRename]);
+        let answers = answers.iter().map(|code| (*code, "no"));
+        wish.once.insert("rename", answers.collect());
+        Fake::new(wish)
+    };
+    // A server that knows no rename: the old file stays.
+    let fake = with(&[StatusCode::OpUnsupported]);
+    send(&fake, once(), &source).await.unwrap_err();
+    assert_eq!(fake.data("f").unwrap(), b"old");
+    // One that refuses when the old file is gone: the new one stays, and is named.
+    let fake = with(&[StatusCode::Failure, StatusCode::Failure]);
+    let error = send(&fake, once(), &source).await.unwrap_err();
+    assert_eq!(fake.data("f.wharf-part").unwrap(), b"new");
+    let named = |hint: &String| hint.contains("f.wharf-part");
+    assert!(error.hints().iter().any(named), "{:?}", error.hints());
+}
+
+/// A refusal that has nothing to do with the part does not cost the old file.
+#[tokio::test]
+async fn target_is_not_emptied_when_the_part_is_refused_without_a_reason() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    std::fs::write(&source, "new").unwrap();
+    let mut wish = with_files(&[("f", b"old")]);
+    let full = (StatusCode::Failure, "too many open files");
+    wish.once.insert("open", [full].into());
+    let fake = Fake::new(wish);
+    let error = send(&fake, once(), &source).await.unwrap_err();
+    assert!(error.to_string().contains("too many"), "{error}");
+    assert_eq!(fake.data("f").unwrap(), b"old");
+}
+
+/// Hundreds of uploads may wait; none of them holds a file or its content meanwhile.
+#[tokio::test]
+async fn upload_opens_its_file_when_its_turn_has_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("source");
+    let mut wish = Wish::default();
+    wish.limits.handles = 2;
+    let fake = Fake::new(wish);
+    let sftp = super::session(&fake).await;
+    let pool = crate::Pool::with_session(
+        super::site(),
+        once(),
+        std::sync::Arc::new(crate::Silent),
+        sftp.clone(),
+    );
+    let turn = sftp.file().await.unwrap();
+    let upload = Upload {
+        source: source.clone(),
+        target: place("f"),
+    };
+    let sending = tokio::spawn(async move { put(&pool, &upload).await });
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    }
+    std::fs::write(&source, "made late").unwrap();
+    drop(turn);
+    sending.await.unwrap().unwrap();
+    assert_eq!(fake.data("f").unwrap(), b"made late");
+}
+
+/// A file that changed since it was listed is looked at anew before the next attempt.
+#[tokio::test]
+async fn file_that_changed_since_the_listing_is_looked_at_anew() {
+    for (length, told) in [(1000, 500), (1000, 1500), (1_000_000, 900_000)] {
+        let data = noise(length);
+        let fake = Fake::new(with_files(&[("f", &data)]));
+        let options = Options {
+            retries: 1,
+            retry_wait: std::time::Duration::ZERO,
+            ..Options::default()
+        };
+        let pool = pool(&fake, options).await;
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("f");
+        let listed = super::NOTHING;
+        let listed = wharf_proto::sftp::Attributes {
+            size: Some(told),
+            permissions: Some(0o100_644),
+            ..listed
+        };
+        let download = Download {
+            source: place("f"),
+            target: target.clone(),
+            known: Some(super::super::entry(b"f", &listed)),
+        };
+        get(&pool, &download).await.unwrap();
+        assert!(std::fs::read(&target).unwrap() == data, "{told}");
+    }
+}
+
+/// What was given out cannot be taken back: the rest of another file is not put behind it.
+#[tokio::test]
+async fn cat_does_not_go_on_in_a_file_that_changed() {
+    let fake = Fake::new(with_files(&[("f", &noise(6_000_000))]));
+    let options = Options {
+        retries: 1,
+        retry_wait: std::time::Duration::ZERO,
+        ..Options::default()
+    };
+    let pool = pool(&fake, options).await;
+    let mut given = 0;
+    let mut sink = |octets: &[u8]| {
+        given += octets.len();
+        fake.wish()
+            .nodes
+            .insert(b"f".to_vec(), Node::file(noise(5_000_000)));
+        Ok(())
+    };
+    let error = cat(&pool, &place("f"), &mut sink).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Differs, "{error}");
+}
