@@ -147,10 +147,15 @@ struct Body {
 impl Error {
     /// A failure that trying again does not mend.
     pub(crate) fn new(step: Step, kind: Kind, message: impl Into<String>) -> Self {
+        // Names of a server may be in it: C1 controls pass as letters of UTF-8.
+        let mut message = message.into();
+        if message.chars().any(char::is_control) {
+            message = message.replace(char::is_control, "?");
+        }
         Self(Box::new(Body {
             step,
             kind,
-            message: message.into(),
+            message,
             code: None,
             cause: None,
             hints: Vec::new(),
@@ -391,6 +396,18 @@ mod tests {
         );
         let many = refused(Step::Login, 530, "Too many connections from your address");
         assert_eq!((many.kind(), many.is_retryable()), (Kind::Busy, true));
+    }
+
+    /// SCP-32, CVE-2019-6109: nor by the name of a file that it sends, whoever puts that into a text.
+    #[test]
+    fn control_characters_of_a_name_are_not_shown() {
+        let path = std::path::Path::new("x\u{9b}2J\u{1b}c");
+        let what = format!("cannot write {}", path.display());
+        let error = Error::local(&what, &std::io::ErrorKind::PermissionDenied.into());
+        assert!(
+            error.to_string().starts_with("cannot write x?2J?c: "),
+            "{error}"
+        );
     }
 
     /// A server must not write to the terminal of whoever reads its replies.
