@@ -295,10 +295,15 @@ pub(crate) fn read_directory(path: &Path) -> io::Result<Vec<Named>> {
         let entry = entry?;
         let path = entry.path();
         let link = entry.file_type()?.is_symlink();
+        let facts = match facts(&path) {
+            // A link into a circle, or to where one may not look, leads nowhere: no more than that.
+            Err(_) if link => None,
+            found => found?,
+        };
         found.push(Named {
             name: entry.file_name().as_bytes().to_vec(),
             link,
-            facts: facts(&path)?,
+            facts,
             path,
         });
     }

@@ -300,3 +300,22 @@ async fn one_file_that_fails_is_counted_and_the_others_go_on() {
     let tally = fetch(&Fake::new(wish), Options::default(), directory.path()).await;
     assert_eq!((tally.files, tally.failed), (4, 1));
 }
+
+/// A link that leads into a circle, or nowhere, is left out; what stands beside it goes.
+#[tokio::test]
+async fn link_that_leads_nowhere_does_not_keep_its_directory_back() {
+    let directory = tempfile::tempdir().unwrap();
+    write_tree(directory.path(), 2);
+    for (name, text) in [
+        ("circle", "circle"),
+        ("nowhere", "f000/x"),
+        ("gone", "gone2"),
+    ] {
+        std::os::unix::fs::symlink(text, directory.path().join(name)).unwrap();
+    }
+    let pool = pool(&Fake::new(Wish::default()), Options::default()).await;
+    let tally = tree::put_tree(&pool, directory.path(), &place("t/"))
+        .await
+        .unwrap();
+    assert_eq!((tally.files, tally.failed), (2, 0));
+}
