@@ -72,6 +72,16 @@ async fn stat_once(pool: &Pool, place: &Location) -> Result<Entry> {
 
 /// Whether a place is a directory, through links.
 pub(super) async fn is_directory(pool: &Pool, place: &Location) -> Result<bool> {
+    let mut retry = pool.retry();
+    loop {
+        match Box::pin(is_directory_once(pool, place)).await {
+            Ok(is_directory) => return Ok(is_directory),
+            Err(error) => retry.after(error).await?,
+        }
+    }
+}
+
+async fn is_directory_once(pool: &Pool, place: &Location) -> Result<bool> {
     match pool.way().await? {
         Way::Sftp(session) => return sftp::is_directory(&session, place).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
@@ -108,6 +118,17 @@ pub async fn is_tree(pool: &Pool, place: &Location) -> Result<bool> {
 /// # Errors
 /// [`Error`].
 pub async fn make_directory(pool: &Pool, place: &Location, parents: bool) -> Result<()> {
+    let mut retry = pool.retry();
+    loop {
+        match Box::pin(make_directory_once(pool, place, parents)).await {
+            // One that was made though nobody heard of it would be called a failure.
+            Err(error) if parents => retry.after(error).await?,
+            other => return other,
+        }
+    }
+}
+
+async fn make_directory_once(pool: &Pool, place: &Location, parents: bool) -> Result<()> {
     match pool.way().await? {
         Way::Sftp(session) => return sftp::make_directory(&session, place, parents).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
