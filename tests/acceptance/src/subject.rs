@@ -112,6 +112,8 @@ pub struct Setup {
 pub struct SshSetup {
     /// The account's `authorized_keys` file.
     pub authorized_keys: String,
+    /// Further keys of the account in Wharf's configuration.
+    pub account: &'static str,
 }
 
 /// What a test wants of the server's TLS beyond the ordinary.

@@ -64,6 +64,7 @@ fn launch_with_ssh(
     make_directory(&state);
     own(&keys);
     let listen = ports.ssh.map(|address| address.to_string());
+    assert!(!setup.read_only, "say so in the account's own keys");
     let text = format!(
         r#"server.user = "{UID}:{UID}"
 server.state_dir = "{}"
@@ -83,11 +84,7 @@ authorized_keys_file = "{}"
         setup.wharf,
         root.display(),
         keys.display(),
-        if setup.read_only {
-            "read_only = true\n"
-        } else {
-            ""
-        },
+        ssh.account,
     );
     let mut command = Command::new(wharf_binary());
     command

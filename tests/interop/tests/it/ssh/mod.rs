@@ -34,16 +34,17 @@ impl Scene {
         Self::with(Kind::chosen(), "")
     }
 
-    pub(crate) fn with(kind: Kind, wharf: &'static str) -> Self {
+    /// `account`: further keys of the account in Wharf's configuration.
+    pub(crate) fn with(kind: Kind, account: &'static str) -> Self {
         let scratch = Scratch::new("ssh");
         run(Command::new("ssh-keygen")
             .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
             .arg(scratch.path().join("key")));
         let server = Server::with(Setup {
             kind,
-            wharf,
             ssh: Some(SshSetup {
                 authorized_keys: fs::read_to_string(scratch.path().join("key.pub")).unwrap(),
+                account,
             }),
             ..Setup::default()
         });

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use wharf_acceptance_tests::USER;
+use wharf_acceptance_tests::{Kind, USER};
 
 use super::{Client, Scene};
 
@@ -269,5 +269,18 @@ fn keys_of_every_kind_open_the_account() {
         scene.server.put("file", "content");
         Sftp.get(&scene, "file", "back");
         assert_eq!(std::fs::read(scene.local("back")).unwrap(), b"content");
+    }
+}
+
+/// INT-30: scp writes in place and cuts the file where answers came out of order. With a rate to keep
+/// to, no WRITE is answered at once.
+#[test]
+fn scp_sends_whole_files_while_writes_wait() {
+    let scene = Scene::with(Kind::Wharf, "upload_rate = \"100 MB\"");
+    let bytes = wharf_acceptance_tests::noise(3, 40 << 20);
+    std::fs::write(scene.local("file"), &bytes).unwrap();
+    for name in ["one", "two"] {
+        Scp::Modern.put(&scene, "file", name);
+        assert!(scene.server.read(name) == bytes, "{name} differs");
     }
 }
