@@ -4,10 +4,9 @@
 //! touch: octets of an open file, an open file as a whole, a path. Two of them conflict when one may
 //! change what the other sees:
 //!
-//! - WRITEs of a file are done and answered in their order: OpenSSH's scp cuts the file where answers
-//!   came out of order, and calls it whole (INT-30);
-//! - a READ waits for a WRITE that ends behind its first octet, and such a WRITE for it: it fills what is
-//!   read, or moves the end of file that the READ would find (file systems over SFTP count on that);
+//! - READs and WRITEs of a file are done and answered in their order. File systems over SFTP count on
+//!   it for what they wrote, and OpenSSH's scp for all: where answers came out of order it cuts the
+//!   file, on either side, and calls it whole (INT-30);
 //! - all else on a handle waits for changes of it, and changes wait for everything on it;
 //! - handles are one where the driver says that their files are ([`Order::is_file`]);
 //! - paths lead anywhere (links, `..`, other spellings), so a path request is held against every
@@ -27,13 +26,8 @@ use crate::sftp::{Extended, Request, RequestId};
 pub(super) enum Touch {
     /// Nothing that another request could see.
     Nothing,
-    /// The octets `from..to` of an open file.
-    Data {
-        handle: u64,
-        from: u64,
-        to: u64,
-        changes: bool,
-    },
+    /// Octets of an open file.
+    Data { handle: u64, changes: bool },
     /// An open file, or two.
     Handle {
         handle: u64,
@@ -63,24 +57,12 @@ impl Touch {
             contents: true,
         };
         match *request {
-            Request::Read {
-                handle,
-                offset,
-                length,
-            } => Self::Data {
+            Request::Read { handle, .. } => Self::Data {
                 handle: hash(handle),
-                from: offset,
-                to: offset.saturating_add(length.into()),
                 changes: false,
             },
-            Request::Write {
-                handle,
-                offset,
-                data,
-            } => Self::Data {
+            Request::Write { handle, .. } => Self::Data {
                 handle: hash(handle),
-                from: offset,
-                to: offset.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX)),
                 changes: true,
             },
             Request::FStat { handle } => Self::handle(handle, false),
@@ -144,15 +126,8 @@ impl Touch {
     fn by_file(self, files: &HashMap<u64, u64>) -> Self {
         let file = |handle: u64| files.get(&handle).copied().unwrap_or(handle);
         match self {
-            Self::Data {
-                handle,
-                from,
-                to,
-                changes,
-            } => Self::Data {
+            Self::Data { handle, changes } => Self::Data {
                 handle: file(handle),
-                from,
-                to,
                 changes,
             },
             Self::Handle {
@@ -175,9 +150,7 @@ impl Touch {
     /// The whole file in place of some of its octets.
     pub(super) fn whole(self) -> Self {
         match self {
-            Self::Data {
-                handle, changes, ..
-            } => Self::Handle {
+            Self::Data { handle, changes } => Self::Handle {
                 handle,
                 other: handle,
                 changes,
@@ -207,32 +180,14 @@ impl Touch {
 
     /// Whether it must wait for a deferred one.
     fn waits_for(&self, deferred: &Self) -> bool {
-        if !self.changes() && !deferred.changes() {
+        let is_data = |touch: &Self| matches!(touch, Self::Data { .. });
+        let both_data = is_data(self) && is_data(deferred);
+        if !both_data && !self.changes() && !deferred.changes() {
             return false;
         }
         match (self, deferred) {
             (Self::Nothing, _) | (_, Self::Nothing) => false,
-            (
-                Self::Data {
-                    handle,
-                    from,
-                    to,
-                    changes,
-                },
-                Self::Data {
-                    handle: handle2,
-                    from: from2,
-                    to: to2,
-                    changes: changes2,
-                },
-            ) => {
-                handle == handle2
-                    && match (changes, changes2) {
-                        (false, _) => from < to2,
-                        (true, false) => from2 < to,
-                        (true, true) => true,
-                    }
-            }
+            (Self::Data { handle, .. }, Self::Data { handle: other, .. }) => handle == other,
             (
                 Self::Open { spelling, .. },
                 Self::Open {

@@ -23,33 +23,49 @@ async fn settle() {
     }
 }
 
-#[tokio::test]
-async fn sft_23_slow_reads_run_side_by_side_and_each_is_answered_once() {
-    let (house, gate, _) = slow_house();
-    let content: Vec<u8> = (0..640_000_u32).map(|n| n.to_le_bytes()[1]).collect();
-    house.make("f", &content).await;
-    gate.add_permits(100);
+/// Opens so many files, each of which holds its number; nothing moves afterwards until there are permits.
+async fn slow_files(house: &House, gate: &Semaphore, count: u8) -> (Peer, Vec<Vec<u8>>) {
+    for number in 0..count {
+        house.make(&format!("f{number}"), &[number; 100]).await;
+    }
+    gate.add_permits(1_000);
     let mut peer = house.peer().await;
-    let handle = peer.open("f", READ).await;
-    gate.forget_permits(1_000);
-    let ids: Vec<_> = (0..20)
-        .map(|number| {
+    let mut handles = Vec::new();
+    for number in 0..count {
+        handles.push(peer.open(&format!("f{number}"), READ).await);
+    }
+    gate.forget_permits(10_000);
+    (peer, handles)
+}
+
+/// SFT-23, INT-30: files are read side by side, one file in order.
+#[tokio::test]
+async fn sft_23_slow_files_are_read_side_by_side_and_each_in_order() {
+    let (house, gate, _) = slow_house();
+    let (mut peer, handles) = slow_files(&house, &gate, 20).await;
+    let ids: Vec<_> = [0, 50]
+        .into_iter()
+        .flat_map(|offset| handles.iter().map(move |handle| (handle, offset)))
+        .map(|(handle, offset)| {
             peer.send(&Request::Read {
-                handle: &handle,
-                offset: number * 32_000,
-                length: 32_000,
+                handle,
+                offset,
+                length: 50,
             })
         })
         .collect();
     settle().await;
     assert!(peer.answered(ids[0]).is_none());
-    assert_eq!(peer.sftp.0.state().tasks, 20, "all of them are under way");
+    assert_eq!(
+        peer.sftp.0.state().tasks,
+        20,
+        "one of each file is under way"
+    );
     gate.add_permits(1_000);
     for (number, id) in ids.into_iter().enumerate() {
-        assert!(peer.answer(id).await.data() == content[number * 32_000..][..32_000]);
+        let number = u8::try_from(number % 20).unwrap();
+        assert!(peer.answer(id).await.data() == [number; 50]);
     }
-    peer.close(&handle).await.ok();
-    assert_eq!(house.heard.all(), ["download_committed /f 640000"]);
 }
 
 #[tokio::test]
@@ -137,16 +153,12 @@ async fn sft_30_slow_appends_do_not_overwrite_each_other() {
 #[tokio::test]
 async fn sft_23_more_requests_than_may_wait_are_all_answered() {
     let (house, gate, _) = slow_house();
-    house.make("f", &[7; 100]).await;
-    gate.add_permits(100);
-    let mut peer = house.peer().await;
-    let handle = peer.open("f", READ).await;
-    gate.forget_permits(1_000);
+    let (mut peer, handles) = slow_files(&house, &gate, 100).await;
     let ids: Vec<_> = (0..1_000)
         .map(|number| {
             peer.send(&Request::Read {
-                handle: &handle,
-                offset: number % 100,
+                handle: &handles[number % 100],
+                offset: 7,
                 length: 1,
             })
         })
@@ -154,8 +166,9 @@ async fn sft_23_more_requests_than_may_wait_are_all_answered() {
     settle().await;
     assert_eq!(peer.sftp.0.state().tasks, 64);
     gate.add_permits(10_000);
-    for id in ids {
-        assert_eq!(peer.answer(id).await.data(), [7]);
+    for (number, id) in ids.into_iter().enumerate() {
+        let number = u8::try_from(number % 100).unwrap();
+        assert_eq!(peer.answer(id).await.data(), [number]);
     }
     assert_eq!(peer.sftp.0.state().waiting, 0);
 }
@@ -378,17 +391,17 @@ async fn sft_11_throttled_accounts_wait_for_their_octets() {
 #[tokio::test]
 async fn sft_09_late_replies_wait_for_room_and_come_of_themselves() {
     let (house, gate, _) = slow_house();
-    house.make("f", &[7; 100]).await;
-    gate.add_permits(100);
-    let mut peer = house.peer().await;
-    let handle = peer.open("f", READ).await;
-    gate.forget_permits(1_000);
-    let read = Request::Read {
-        handle: &handle,
-        offset: 0,
-        length: 100,
-    };
-    let ids: Vec<_> = (0..100).map(|_| peer.send(&read)).collect();
+    let (mut peer, handles) = slow_files(&house, &gate, 100).await;
+    let ids: Vec<_> = handles
+        .iter()
+        .map(|handle| {
+            peer.send(&Request::Read {
+                handle,
+                offset: 0,
+                length: 100,
+            })
+        })
+        .collect();
     // What the transport has and the peer does not take.
     let buffers = Arc::clone(&peer.sftp.0.buffers);
     let kept = buffers.lend_late(vec![0; 1 << 20]);

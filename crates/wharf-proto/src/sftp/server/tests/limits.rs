@@ -134,10 +134,12 @@ fn a_request_between_them_lets_more_be_refused() {
 #[test]
 fn sft_23_sixty_four_requests_are_in_flight() {
     let mut server = open(Settings::default());
-    let reads: Vec<Request<'_>> = (0..65)
-        .map(|offset| Request::Read {
-            handle: b"h",
-            offset,
+    let handles: Vec<[u8; 1]> = (0..65).map(|handle| [handle]).collect();
+    let reads: Vec<Request<'_>> = handles
+        .iter()
+        .map(|handle| Request::Read {
+            handle,
+            offset: 0,
             length: 1,
         })
         .collect();
@@ -303,26 +305,33 @@ fn handles_of_one_file_wait_for_each_other() {
 
 /// INT-30: OpenSSH's scp truncates the file at the first answer that came before its turn.
 #[test]
-fn writes_of_one_file_are_answered_in_their_order() {
+fn one_file_is_read_and_written_in_order() {
     let write = |handle: &'static [u8], offset| Request::Write {
         handle,
         offset,
         data: b"data",
     };
-    let mut server = open(Settings::default());
-    let octets = sent(&[write(b"one", 0), write(b"two", 0), write(b"one", 4)]);
-    let (mut input, mut output) = (&octets[..], Vec::new());
-    for id in [1, 2] {
-        let next = server.next_request(&mut input, &mut output).unwrap();
-        assert_eq!(
-            next.unwrap().0,
-            RequestId(id),
-            "files do not wait for each other"
-        );
-        server.defer(RequestId(id));
+    let read = |handle: &'static [u8], offset| Request::Read {
+        handle,
+        offset,
+        length: 4,
+    };
+    for requests in [
+        [write(b"one", 0), write(b"two", 0), write(b"one", 4)],
+        [read(b"one", 0), read(b"two", 0), read(b"one", 4)],
+    ] {
+        let mut server = open(Settings::default());
+        let octets = sent(&requests);
+        let (mut input, mut output) = (&octets[..], Vec::new());
+        for id in [1, 2] {
+            let next = server.next_request(&mut input, &mut output).unwrap();
+            let next = next.unwrap().0;
+            assert_eq!(next, RequestId(id), "files do not wait for each other");
+            server.defer(RequestId(id));
+        }
+        assert_eq!(server.next_request(&mut input, &mut output), Ok(None));
+        server.settle(RequestId(1));
+        let next = server.next_request(&mut &[][..], &mut output).unwrap();
+        assert_eq!(next.unwrap().0, RequestId(3));
     }
-    assert_eq!(server.next_request(&mut input, &mut output), Ok(None));
-    server.settle(RequestId(1));
-    let next = server.next_request(&mut &[][..], &mut output).unwrap();
-    assert_eq!(next.unwrap().0, RequestId(3));
 }
