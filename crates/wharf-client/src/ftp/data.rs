@@ -24,11 +24,7 @@ use wharf_proto::ftp::{
 };
 use wharf_transfer::DataStream;
 
-use super::{
-    Session,
-    memory::Works,
-    security,
-};
+use super::{Session, memory::Works, security};
 use crate::{
     DataMode, Error, Kind, Result, Step,
     connect::{self, connect_data},

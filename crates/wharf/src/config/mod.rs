@@ -22,8 +22,8 @@ use wharf_accounts::Account;
 pub(crate) use raw::Problem;
 pub(crate) use reference::{markdown, schema};
 pub(crate) use table::{
-    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Sftp, Ssh,
-    Tls, Upload,
+    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Sftp, Ssh, Tls,
+    Upload,
 };
 pub(crate) use types::{
     AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat,
