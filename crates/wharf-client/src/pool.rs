@@ -10,7 +10,7 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use crate::{
     Credentials, Error, Kind, Observer, Options, Result, Scheme, Site, Step, TransferId,
@@ -47,6 +47,8 @@ struct Ssh {
     context: Arc<ssh::Context>,
     /// Held while a session is opened: whoever comes meanwhile waits and shares it.
     reached: tokio::sync::Mutex<Option<Reached>>,
+    /// Commands of the old protocol that may run at once.
+    commands: Semaphore,
     /// How often opening one was tried.
     tried: AtomicU64,
     /// Why it failed the last time.
@@ -118,6 +120,7 @@ impl Pool {
                 options.ssh.password = options.ssh.password.or(Some(credentials.password));
             }
             Sessions::Ssh(Ssh {
+                commands: Semaphore::new(options.parallel.max(1)),
                 context: Arc::new(ssh::Context::new(site, options, observer)),
                 reached: tokio::sync::Mutex::default(),
                 tried: AtomicU64::new(0),
@@ -150,6 +153,7 @@ impl Pool {
         sftp: Sftp,
     ) -> Self {
         let ssh = Ssh {
+            commands: Semaphore::new(options.parallel.max(1)),
             context: Arc::new(ssh::Context::new(site, options, observer)),
             reached: tokio::sync::Mutex::new(Some(Reached::Sftp(sftp, None))),
             tried: AtomicU64::new(0),
@@ -206,6 +210,16 @@ impl Pool {
             Reached::Sftp(sftp, _) => Way::Sftp(sftp),
             Reached::Scp(connection) => Way::Scp(connection),
         })
+    }
+
+    /// Waits until one more command of the old protocol of scp may run: a server permits few sessions on
+    /// one connection (OpenSSH's MaxSessions: 10).
+    pub(crate) async fn command(&self) -> Result<SemaphorePermit<'_>> {
+        let ended = |_| Error::new(Step::Connect, Kind::Protocol, "the work was ended");
+        match &self.inner.sessions {
+            Sessions::Ssh(ssh) => ssh.commands.acquire().await.map_err(ended),
+            Sessions::Ftp(ftp) => ftp.permits.acquire().await.map_err(ended),
+        }
     }
 
     pub(crate) fn retry(&self) -> Retry {

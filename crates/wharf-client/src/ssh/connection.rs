@@ -144,6 +144,7 @@ impl Connection {
         if self.is_granted(&mut channel).await? {
             Ok(channel)
         } else {
+            self.give_back(channel).await;
             Err(diagnosis::no_subsystem(&self.login))
         }
     }
@@ -161,8 +162,16 @@ impl Connection {
         if self.is_granted(&mut channel).await? {
             Ok(channel)
         } else {
+            self.give_back(channel).await;
             Err(diagnosis::no_exec(&self.login))
         }
+    }
+
+    /// Closes a channel on which nothing runs: a server may permit but a few, or one.
+    async fn give_back(&self, mut channel: Channel<client::Msg>) {
+        let _ = channel.close().await;
+        let closed = async { while channel.wait().await.is_some() {} };
+        let _ = timeout(GOODBYE, closed).await;
     }
 
     async fn session_channel(&self) -> Result<Channel<client::Msg>> {

@@ -9,13 +9,13 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use russh::{ChannelMsg, ChannelReadHalf};
-use tokio::time::timeout;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client};
+use tokio::{runtime::Handle, time::timeout};
 use wharf_proto::scp::{Sink, Source, sink, source};
 
 use super::{
     Connection, plain,
-    sftp::wire::{Incoming, Outgoing},
+    sftp::wire::{Gone, Incoming, Outgoing},
 };
 use crate::{Error, Kind, Result, Site, Step};
 
@@ -73,6 +73,39 @@ impl Incoming for Output {
     }
 }
 
+/// Standard input of a command. One that is not ended in order is closed when it is dropped: a server
+/// permits but so many.
+struct Input(Option<ChannelWriteHalf<client::Msg>>);
+
+impl Outgoing for Input {
+    async fn send(&mut self, octets: Bytes) -> Result<(), Gone> {
+        match &mut self.0 {
+            Some(half) => half.send(octets).await,
+            None => Err(Gone),
+        }
+    }
+
+    async fn finish(&mut self) {
+        if let Some(half) = &mut self.0 {
+            half.finish().await;
+        }
+    }
+
+    async fn end(&mut self) {
+        if let Some(mut half) = self.0.take() {
+            half.end().await;
+        }
+    }
+}
+
+impl Drop for Input {
+    fn drop(&mut self) {
+        if let (Some(mut half), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(async move { half.end().await });
+        }
+    }
+}
+
 /// A running command: what it says, and what is said to it.
 pub(crate) struct Pipe<I, O> {
     incoming: I,
@@ -94,6 +127,7 @@ pub(crate) async fn run(
     idle: Duration,
 ) -> Result<Pipe<impl Incoming + use<>, impl Outgoing + use<>>> {
     let (half, outgoing) = connection.exec_channel(command).await?.split();
+    let outgoing = Input(Some(outgoing));
     let told = Told::default();
     let incoming = Output {
         half,

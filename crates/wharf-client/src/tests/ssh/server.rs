@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -37,6 +38,10 @@ pub(super) struct Wish {
     pub(super) banner: Option<&'static str>,
     pub(super) preferred: Option<Preferred>,
     pub(super) has_sftp: bool,
+    /// What `scp -f` sends, whatever it is asked for; nothing: there is no scp.
+    pub(super) copied: Option<&'static str>,
+    /// Sessions that one connection may have open.
+    pub(super) most_sessions: usize,
     pub(super) most_attempts: usize,
     pub(super) limits: Limits,
 }
@@ -54,6 +59,8 @@ impl Default for Wish {
             banner: None,
             preferred: None,
             has_sftp: true,
+            copied: None,
+            most_sessions: usize::MAX,
             most_attempts: 20,
             limits: Limits::default(),
         }
@@ -107,6 +114,7 @@ impl Server {
                     wish: Arc::clone(&wish),
                     heard: Arc::clone(&telling),
                     done: 0,
+                    open: HashMap::new(),
                 };
                 let config = Arc::clone(&config);
                 connections.spawn(async move {
@@ -171,6 +179,8 @@ struct Serving {
     heard: Arc<Mutex<Vec<String>>>,
     /// Steps that are done.
     done: usize,
+    /// Sessions that are open, and the octets that came on each.
+    open: HashMap<ChannelId, usize>,
 }
 
 impl Serving {
@@ -305,12 +315,59 @@ impl server::Handler for Serving {
 
     async fn channel_open_session(
         &mut self,
-        _: Channel<Msg>,
+        channel: Channel<Msg>,
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
+        if self.open.len() == self.wish.most_sessions {
+            // As OpenSSH behind MaxSessions.
+            reply.reject(russh::ChannelOpenFailure::ConnectFailed).await;
+            return Ok(());
+        }
+        self.open.insert(channel.id(), 0);
         reply.accept().await;
         Ok(())
+    }
+
+    /// A sink has said three times that it is content, or says nothing more: the copy is done.
+    async fn data(
+        &mut self,
+        channel: ChannelId,
+        data: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let Some(answers) = self.open.get_mut(&channel) else {
+            return Ok(());
+        };
+        *answers += data.len();
+        if *answers < 3 {
+            return Ok(());
+        }
+        self.channel_eof(channel, session).await
+    }
+
+    async fn channel_eof(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if self.open.remove(&channel).is_some() {
+            session.exit_status_request(channel, 0)?;
+            session.eof(channel)?;
+            session.close(channel)?;
+        }
+        Ok(())
+    }
+
+    async fn channel_close(
+        &mut self,
+        channel: ChannelId,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        match self.open.remove(&channel) {
+            Some(_) => session.close(channel),
+            None => Ok(()),
+        }
     }
 
     async fn channel_open_direct_tcpip(
@@ -372,6 +429,14 @@ impl server::Handler for Serving {
                 "",
             ),
             "close" => session.close(channel),
+            scp if scp.starts_with("scp ") && self.wish.copied.is_some() => {
+                session.channel_success(channel)?;
+                let text = self.wish.copied.unwrap_or_default();
+                let name = scp.rsplit([' ', '/']).next().unwrap_or_default();
+                let name = name.trim_matches('\'');
+                let sent = format!("C0644 {} {name}\n{text}\0", text.len());
+                session.data(channel, sent.into_bytes())
+            }
             _ => session.channel_failure(channel),
         }
     }

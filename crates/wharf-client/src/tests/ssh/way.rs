@@ -9,7 +9,11 @@ use tokio::{
 };
 
 use super::{Case, Person, Server, Wish, server::MANY};
-use crate::{Kind, Secret, Step};
+use crate::{
+    Credentials, Kind, Location, Pool, Secret, Step,
+    ssh::CopyProtocol,
+    transfer::{Download, get},
+};
 
 fn with_password() -> Wish {
     Wish {
@@ -232,4 +236,101 @@ async fn new_keys_in_the_middle_lose_nothing() {
         }
     }
     assert_eq!(octets, MANY);
+}
+
+/// A server without SFTP that copies, and files of it.
+async fn copying(most_sessions: usize) -> (Server, Case, Pool) {
+    let server = Server::start(Wish {
+        has_sftp: false,
+        copied: Some("the content"),
+        most_sessions,
+        ..with_password()
+    })
+    .await;
+    let mut case = case(&server);
+    case.options.retries = 0;
+    let site = Location::parse(&server.url().replace("sftp:", "scp:"))
+        .unwrap()
+        .site;
+    let pool = Pool::new(
+        site,
+        Credentials::anonymous(),
+        case.options.clone(),
+        std::sync::Arc::clone(&case.person) as _,
+    );
+    (server, case, pool)
+}
+
+fn download(pool: &Pool, case: &Case, name: &str) -> Download {
+    Download {
+        source: Location {
+            segments: vec![name.as_bytes().to_vec()],
+            ..Location::parse(&format!("{}/", pool.site())).unwrap()
+        },
+        target: case.path(name),
+        known: None,
+    }
+}
+
+/// SCP-30: the subsystem is refused, and its session is given back for the command.
+#[tokio::test]
+async fn scp_falls_back_to_the_old_protocol_where_the_subsystem_is_refused() {
+    let (server, case, pool) = copying(1).await;
+    let done = get(&pool, &download(&pool, &case, "f")).await.unwrap();
+    assert_eq!(done.size, 11);
+    assert_eq!(case.read("f"), "the content");
+    assert!(case.person.told().contains("the server has no SFTP"));
+    assert!(server.has_heard("subsystem sftp") && server.has_heard("exec scp -p -f"));
+    // The connection serves the next file as well.
+    get(&pool, &download(&pool, &case, "g")).await.unwrap();
+    assert_eq!(case.read("g"), "the content");
+    pool.close().await;
+}
+
+/// SCP-30: not where it was forbidden, and not for `sftp://`.
+#[tokio::test]
+async fn scp_does_not_fall_back_where_that_is_forbidden() {
+    let (server, mut case, _pool) = copying(1).await;
+    for (scheme, copy) in [("sftp:", CopyProtocol::Auto), ("scp:", CopyProtocol::Sftp)] {
+        case.options.ssh.copy = copy;
+        let site = Location::parse(&server.url().replace("sftp:", scheme))
+            .unwrap()
+            .site;
+        let pool = Pool::new(
+            site,
+            Credentials::anonymous(),
+            case.options.clone(),
+            std::sync::Arc::clone(&case.person) as _,
+        );
+        let error = get(&pool, &download(&pool, &case, "f")).await.unwrap_err();
+        assert_eq!(error.cause(), Some("S07"), "{error}");
+    }
+    assert!(!server.has_heard("exec"));
+}
+
+/// OpenSSH's MaxSessions: many files by the old protocol wait for each other.
+#[tokio::test]
+async fn no_more_commands_run_at_once_than_sessions_are_permitted() {
+    let (_server, case, pool) = copying(crate::Options::default().parallel).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..30 {
+        let (pool, download) = (pool.clone(), download(&pool, &case, &format!("f{number}")));
+        tasks.spawn(async move { get(&pool, &download).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+}
+
+/// The same for commands that end before their time.
+#[tokio::test]
+async fn failed_copy_gives_its_session_back() {
+    let (_server, case, pool) = copying(2).await;
+    for _ in 0..5 {
+        let mut lost = download(&pool, &case, "f");
+        lost.target = case.path("no/such/directory/f");
+        let error = get(&pool, &lost).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Local, "{error}");
+    }
+    get(&pool, &download(&pool, &case, "f")).await.unwrap();
 }

@@ -51,6 +51,7 @@ pub(in super::super) async fn get(
     let path = path(&download.source, pool.options())?;
     let command = command("-p -f", &path);
     let idle = pool.options().idle_timeout;
+    let _turn = pool.command().await?;
     let pipe = scp::run(connection, &command, pool.site(), idle).await?;
     Box::pin(receive_one(pipe, course, download, &path)).await
 }
@@ -240,6 +241,7 @@ pub(crate) async fn get_tree(
     let path = path(source, pool.options())?;
     let command = command("-r -p -f", &path);
     let idle = pool.options().idle_timeout;
+    let _turn = pool.command().await?;
     let pipe = scp::run(connection, &command, pool.site(), idle).await?;
     Box::pin(receive_tree(pipe, pool, source, target, &path)).await
 }

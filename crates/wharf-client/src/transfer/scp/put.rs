@@ -41,6 +41,7 @@ pub(in super::super) async fn put(
     let above = parent(&upload.target, pool.options())?;
     let command = command("-p -d -t", &above);
     let idle = pool.options().idle_timeout;
+    let _turn = pool.command().await?;
     let pipe = scp::run(connection, &command, pool.site(), idle).await?;
     Box::pin(send_one(pipe, course, upload)).await
 }
@@ -216,6 +217,7 @@ pub(crate) async fn put_tree(
     let above = parent(target, pool.options())?;
     let command = command("-r -p -d -t", &above);
     let idle = pool.options().idle_timeout;
+    let _turn = pool.command().await?;
     let pipe = scp::run(connection, &command, pool.site(), idle).await?;
     Box::pin(send_tree(pipe, pool, source, target)).await
 }
