@@ -39,7 +39,7 @@ pub(crate) struct Get {
     /// Make links of links, as far as they stay in the directory that is fetched (SFTP).
     #[arg(long)]
     links: bool,
-    /// Sessions at once; SFTP moves all files over one.
+    /// Sessions at once, and copies at once by -O; SFTP moves all files over one.
     #[arg(short = 'P', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
     /// How a finished file is checked.

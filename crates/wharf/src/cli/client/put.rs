@@ -31,7 +31,7 @@ pub(crate) struct Put {
     /// Keep permissions, too (SFTP and SCP; times are kept always).
     #[arg(short = 'p', long)]
     preserve: bool,
-    /// Sessions at once; SFTP moves all files over one.
+    /// Sessions at once, and copies at once by -O; SFTP moves all files over one.
     #[arg(short = 'P', long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     parallel: u8,
     /// How a finished file is checked.

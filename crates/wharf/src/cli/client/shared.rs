@@ -10,7 +10,8 @@ use crate::{cli::environment, exit::Failure};
 /// Options of every client command.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Shared {
-    /// Log in as this user; anonymous when neither this, the URL nor .netrc names one.
+    /// Log in as this user. Where neither this nor the URL names one: for FTP .netrc's, else anonymous;
+    /// for SSH the one of ~/.ssh/config, else your own name.
     #[arg(long, value_name = "NAME", help_heading = "Login")]
     pub(super) user: Option<String>,
     /// Read the password from the first line of this file; WHARF_PASSWORD works too.
