@@ -7,7 +7,7 @@ use wharf_acceptance_tests::subject::wharf_binary;
 use wharf_acceptance_tests::{Kind, USER, noise};
 use wharf_interop_tests::{plant, same_tree};
 
-use super::Scene;
+use super::{Client, Scene};
 
 struct Own {
     scene: Scene,
@@ -136,6 +136,94 @@ fn scp_urls_go_over_sftp() {
     for kind in [Kind::Wharf, Kind::OpenSsh] {
         Own::with(kind, "scp").files_and_trees();
     }
+}
+
+/// The cells of the matrix, with [`Kind::chosen`] as the server; `true`: by the old protocol of scp.
+struct Matrix(bool);
+
+impl Matrix {
+    fn wharf(&self, scene: &Scene, arguments: &[&str]) -> Command {
+        let mut command = Command::new(wharf_binary());
+        command.args(arguments);
+        command.args([
+            "--batch",
+            "--no-agent",
+            "--ssh-config",
+            "none",
+            "--known-hosts",
+        ]);
+        command.arg(scene.local("known_hosts"));
+        command.arg("--identity").arg(scene.local("key"));
+        if self.0 {
+            command.arg("-O");
+        }
+        command
+    }
+
+    fn url(&self, scene: &Scene, path: &str) -> String {
+        let (address, path) = (scene.server.ssh(), path.replace(' ', "%20"));
+        let (scheme, home) = if self.0 { ("scp", "") } else { ("sftp", "~/") };
+        // Everybody's home is the served folder.
+        format!("{scheme}://{USER}@{address}/{home}{path}")
+    }
+
+    fn run(&self, scene: &Scene, arguments: &[&str]) -> String {
+        scene.run(&mut self.wharf(scene, arguments))
+    }
+}
+
+impl Client for Matrix {
+    fn put(&self, scene: &Scene, local: &str, remote: &str) {
+        self.run(scene, &["put", local, &self.url(scene, remote)]);
+    }
+
+    fn get(&self, scene: &Scene, remote: &str, local: &str) {
+        self.run(scene, &["get", &self.url(scene, remote), local]);
+    }
+
+    fn put_tree(&self, scene: &Scene, local: &str, remote: &str) -> bool {
+        self.run(scene, &["put", "-r", "-p", local, &self.url(scene, remote)]);
+        true
+    }
+
+    fn get_tree(&self, scene: &Scene, remote: &str, local: &str) -> bool {
+        self.run(scene, &["get", "-r", "-p", &self.url(scene, remote), local]);
+        true
+    }
+
+    fn list(&self, scene: &Scene, folder: &str) -> Option<String> {
+        let url = self.url(scene, &format!("{folder}/"));
+        (!self.0).then(|| self.run(scene, &["ls", &url]))
+    }
+
+    fn rename(&self, scene: &Scene, from: &str, to: &str) -> bool {
+        if !self.0 {
+            let (from, to) = (self.url(scene, from), self.url(scene, to));
+            self.run(scene, &["mv", &from, &to]);
+        }
+        !self.0
+    }
+
+    fn resume_put(&self, scene: &Scene, local: &str, remote: &str) -> bool {
+        self.run(scene, &["put", "-c", local, &self.url(scene, remote)]);
+        true
+    }
+
+    fn sender(&self, scene: &Scene, local: &str, remote: &str) -> Option<Command> {
+        // By SFTP a part of the client's own name stays, to be gone on from.
+        let url = self.url(scene, remote);
+        self.0.then(|| self.wharf(scene, &["put", local, &url]))
+    }
+}
+
+/// SFT-80, SFT-81.
+mod over_sftp {
+    crate::ssh::cells!(super::Matrix(false));
+}
+
+/// SCP-30: `-O`.
+mod over_the_old_protocol {
+    crate::ssh::cells!(super::Matrix(true));
 }
 
 /// SFT-82: a server whose key is another one is refused, and nothing is sent.
