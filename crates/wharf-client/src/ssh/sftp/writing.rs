@@ -197,7 +197,16 @@ pub(crate) async fn write(
                 window.arrived(fresh, now());
                 match failed {
                     Some(Failure::Lost(loss)) => return Err(sftp.lost(Step::Transfer, &loss)),
-                    Some(Failure::Refused(status)) => return Err(status.error(Step::Transfer, what)),
+                    Some(Failure::Refused(status)) => {
+                        // The heads of a frame that was begun are waited for: it goes, too.
+                        if job.is_some() {
+                            match Job::filled(&mut job).await {
+                                Ok(octets) => sftp.send(octets),
+                                Err(_) => sftp.tear(),
+                            }
+                        }
+                        return Err(status.error(Step::Transfer, what));
+                    }
                     None => {}
                 }
             }

@@ -142,7 +142,7 @@ async fn endless_listing_is_stopped_whatever_its_names_are() {
             ..Wish::default()
         });
         let sftp = session(&fake).await;
-        let listing = tokio::time::timeout(IDLE, sftp.list(b".", "x")).await;
+        let listing = tokio::time::timeout(10 * IDLE, sftp.list(b".", "x")).await;
         let error = listing.expect("it goes on for ever").unwrap_err();
         assert_eq!(error.kind(), Kind::Protocol);
     }
@@ -340,5 +340,27 @@ proptest! {
             prop_assert!(read_all(&sftp, b"f", size).await.unwrap() == data);
             Ok(())
         })?;
+    }
+}
+
+/// A frame whose requests are numbered already is sent though the upload has failed: else the server
+/// would owe answers for ever, and the session would be given up.
+#[tokio::test]
+async fn refused_upload_leaves_no_request_unsent() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), noise(8_000_000)).unwrap();
+    for round in 1..20 {
+        let mut wish = with_files(&[("f", b"")]);
+        let refusals = vec![(StatusCode::Failure, "disk full"); round];
+        wish.once.insert("write", refusals.into());
+        let sftp = session(&Fake::new(wish)).await;
+        let opened = sftp.open(b"f", OpenFlags::WRITE, NOTHING);
+        let remote = opened.opened("x").await.unwrap();
+        let local = Local::open(file.path()).unwrap();
+        let meter = std::sync::Arc::new(wharf_transfer::Meter::new());
+        let sending = write(&sftp, remote.handle(), &local, 0..8_000_000, &meter, "x");
+        sending.await.unwrap_err();
+        sftp.stat(b"f", "x").await.unwrap();
+        assert!(!sftp.shared.progress().1, "answers are due");
     }
 }
