@@ -78,6 +78,8 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
             result = work => result,
             interrupted = tokio::signal::ctrl_c() => {
                 interrupted?;
+                // A question may be open.
+                terminal::restore();
                 Err(Failure::interrupted())
             }
         }
