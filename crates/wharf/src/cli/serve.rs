@@ -330,7 +330,7 @@ fn exists(path: &Path) -> bool {
 fn open_listeners(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>, Failure> {
     let opened = addresses
         .iter()
-        .map(|address| open_listener(*address, addresses.len() > 1))
+        .map(|address| open_listener(*address, key, addresses.len() > 1))
         .collect::<Result<Vec<_>, _>>()?;
     let listeners: Vec<_> = opened.into_iter().flatten().collect();
     if listeners.is_empty() && !addresses.is_empty() {
@@ -342,7 +342,16 @@ fn open_listeners(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>, 
 }
 
 /// A wildcard of a family that this host does not have is passed over; anything else is an error.
-fn open_listener(address: SocketAddr, several: bool) -> Result<Option<Listener>, Failure> {
+fn open_listener(
+    address: SocketAddr,
+    key: &str,
+    several: bool,
+) -> Result<Option<Listener>, Failure> {
+    let flag = match key {
+        "ssh.listen" => "--listen-ssh",
+        "ftp.listen_implicit" => "--listen-implicit",
+        _ => "--listen",
+    };
     // Urgent data in line is for FTP; the others never see any.
     match Listener::open(address, true) {
         Ok(listener) => Ok(Some(listener)),
@@ -350,13 +359,19 @@ fn open_listener(address: SocketAddr, several: bool) -> Result<Option<Listener>,
         Err(error) => {
             let hint = match error.kind() {
                 io::ErrorKind::AddrInUse => {
-                    "another program listens there: stop it, or choose another port with --listen"
+                    format!(
+                        "another program listens there: stop it, or choose another port with {flag}"
+                    )
                 }
                 io::ErrorKind::PermissionDenied => {
-                    "ports below 1024 need root: start as root (it is given up at once) or use --listen 0.0.0.0:2121"
+                    format!(
+                        "ports below 1024 need root: start as root (it is given up at once), or choose a port above them with {flag}"
+                    )
                 }
-                io::ErrorKind::AddrNotAvailable => "this host does not have that address",
-                _ => "choose another address with --listen",
+                io::ErrorKind::AddrNotAvailable => {
+                    "this host does not have that address".to_owned()
+                }
+                _ => format!("choose another address with {flag}"),
             };
             Err(Failure::denied(format!(
                 "cannot listen on {address}: {error}; {hint}"
