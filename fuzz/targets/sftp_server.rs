@@ -102,10 +102,9 @@ fuzz_target!(|data: &[u8]| {
             if matches!(request, Request::Close { .. }) {
                 assert!(deferred.iter().all(|other| other.handle != handle));
             }
-            match choices.next().unwrap_or_default() % 4 {
+            match choices.next().unwrap_or_default() % 3 {
                 0 => server.defer(id),
                 1 => continue,
-                2 => server.defer_append(id),
                 _ => server.defer_close(id, Spelling::of(b"a/b")),
             }
             deferred.push(Deferred { id, handle });

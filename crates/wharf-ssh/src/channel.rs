@@ -115,21 +115,6 @@ impl<W: Waiting> Drop for Mark<W> {
     }
 }
 
-/// Octets that are collected to be sent late.
-#[derive(Default)]
-pub(crate) struct Collected(pub(crate) Vec<Bytes>);
-
-impl Outbox for Collected {
-    fn room(&self) -> usize {
-        ROOM.saturating_sub(self.0.iter().map(Bytes::len).sum())
-    }
-
-    fn send(&mut self, octets: Bytes) -> Result<(), Gone> {
-        self.0.push(octets);
-        Ok(())
-    }
-}
-
 /// The way out for work that finished later; a cheap clone.
 #[derive(Clone)]
 pub(crate) struct LateOutbox(Late);

@@ -9,7 +9,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
 };
 
@@ -324,10 +324,8 @@ impl Handler for Conversation {
                 session,
                 settings,
                 uploads,
-                late: late.clone(),
+                late,
             }),
-            late,
-            has_room: AtomicBool::new(false),
         }));
         transport.channel_success(id)
     }
@@ -479,7 +477,6 @@ impl Handler for Conversation {
         let Running::Sftp(channel) = &open.running else {
             return Ok(());
         };
-        channel.has_room.store(false, Ordering::Relaxed);
         let mut outbox = InlineOutbox {
             session: transport,
             id,

@@ -7,12 +7,12 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+    atomic::{AtomicUsize, Ordering},
 };
 
 use super::pipe;
 use crate::{
-    channel::{Collected, LateOutbox, Waiting},
+    channel::{LateOutbox, Waiting},
     sftp::Sftp,
 };
 
@@ -52,42 +52,15 @@ impl Drop for Place {
 /// An SFTP session on its channel.
 pub(super) struct SftpChannel {
     pub(super) sftp: Sftp,
-    pub(super) late: LateOutbox,
-    /// There is room again, and nobody has made use of it.
-    pub(super) has_room: AtomicBool,
 }
 
 impl Waiting for SftpChannel {
     fn room(self: Arc<Self>) {
-        self.has_room.store(true, Ordering::Relaxed);
         // Most often the peer gave window, and the transport calls `window_adjusted` next: by the
-        // time this runs nothing is left to do. After new keys nobody calls.
+        // time this runs nothing is left to do. After new keys nobody calls. In a task of its own
+        // always: the session may be in the midst of a call.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { self.go_on().await });
-        }
-    }
-}
-
-impl SftpChannel {
-    /// Goes on with what waited for room, from outside the transport's task.
-    async fn go_on(&self) {
-        if !self.has_room.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        loop {
-            let mut collected = Collected::default();
-            if self.sftp.handle_room(&mut collected).is_err() {
-                self.late.finish(1).await;
-                return;
-            }
-            if collected.0.is_empty() {
-                return;
-            }
-            for octets in collected.0 {
-                if self.late.send(octets).await.is_err() {
-                    return;
-                }
-            }
+            runtime.spawn(async move { self.sftp.go_on().await });
         }
     }
 }

@@ -41,8 +41,6 @@ pub(super) struct Job {
 pub(super) enum Kind {
     /// It may take a handle.
     Opening,
-    /// It writes at the end of its file.
-    Appending,
     /// Anything else.
     Plain,
 }
@@ -312,7 +310,7 @@ impl Desk<'_> {
         };
         Ok(Some(Job {
             octets,
-            kind: if append { Kind::Appending } else { Kind::Plain },
+            kind: Kind::Plain,
             ..job(writing)
         }))
     }

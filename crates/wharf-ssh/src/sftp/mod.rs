@@ -212,6 +212,20 @@ impl Sftp {
         self.handle_input(&[], outbox)
     }
 
+    /// Goes on with what waits, from outside of the transport's task: by the late way, where it is
+    /// counted and nothing overtakes it.
+    pub(crate) async fn go_on(&self) {
+        let task = {
+            let mut state = self.0.state();
+            if self.0.work.is_ending() || state.is_pumping || state.is_handed_over {
+                return;
+            }
+            state.tasks += 1;
+            Task(Arc::clone(&self.0))
+        };
+        task.0.pump(None).await;
+    }
+
     /// Ends the session: long work is cut short, all other work is waited for, and every open file is
     /// given up. A staged upload that was not closed does not become visible, but may be kept for a
     /// restart where the account's policy says so.
@@ -302,11 +316,7 @@ impl Inner {
         match work.as_mut().poll(&mut polling) {
             Poll::Ready(finished) => self.answer(state, id, finished),
             Poll::Pending => {
-                if kind == Kind::Appending {
-                    state.machine.defer_append(id);
-                } else {
-                    state.machine.defer(id);
-                }
+                state.machine.defer(id);
                 state.waiting += octets;
                 state.opening += usize::from(kind == Kind::Opening);
                 let waiting = Waiting {
@@ -367,10 +377,12 @@ impl Inner {
                     self.answer(state, id, finished);
                     state.machine.settle(id);
                 }
-                self.go_on(state)
+                let (replies, stop) = self.go_on(state);
+                // Counted before the lock is free: whoever has it next sees that they are on their way.
+                (replies.map(|replies| self.buffers.lend_late(replies)), stop)
             };
             if let Some(replies) = replies {
-                let sent = self.late.send(self.buffers.lend_late(replies)).await;
+                let sent = self.late.send(replies).await;
                 if sent.is_err() {
                     break;
                 }

@@ -186,12 +186,6 @@ impl Server {
         self.state.defer(id, |touch| touch);
     }
 
-    /// As [`Server::defer`], for a WRITE that goes to the end of its file whatever its offset says:
-    /// everything else on its handle waits for it (SFT-30).
-    pub fn defer_append(&mut self, id: RequestId) {
-        self.state.defer(id, Touch::whole);
-    }
-
     /// As [`Server::defer`], for a CLOSE of a file whose path was spelled so when it was opened:
     /// other files are opened meanwhile.
     pub fn defer_close(&mut self, id: RequestId, spelling: Spelling) {

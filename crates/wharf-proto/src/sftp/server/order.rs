@@ -147,18 +147,6 @@ impl Touch {
         }
     }
 
-    /// The whole file in place of some of its octets.
-    pub(super) fn whole(self) -> Self {
-        match self {
-            Self::Data { handle, changes } => Self::Handle {
-                handle,
-                other: handle,
-                changes,
-            },
-            other => other,
-        }
-    }
-
     /// A CLOSE with the spelling of its file.
     pub(super) fn spelled(self, spelling: Spelling) -> Self {
         match self {

@@ -175,7 +175,6 @@ impl Run {
         let output = &mut self.output;
         match what {
             "defer" => self.server.defer(id),
-            "append" => self.server.defer_append(id),
             "close" => self.server.defer_close(id, Spelling::of(&text())),
             "settle" => self.server.settle(id),
             "status" => {
