@@ -9,3 +9,4 @@
 pub mod ftp;
 pub mod scp;
 pub mod sftp;
+pub mod tftp;

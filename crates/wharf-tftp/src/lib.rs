@@ -1,0 +1,8 @@
+//! The TFTP front end: requests, the transactions that they begin, and which client gets what
+//! (RFC 1350, 2347, 2348, 2349, 7440).
+//!
+//! The machines in `wharf-proto` decide what is said; this crate turns a request into an open file of a
+//! session's view and carries datagrams between the machine and the socket. Nobody logs in over TFTP:
+//! the client's network, or its hardware address, decides whose view it gets.
+//!
+//! This crate must not know another front end, nor a concrete volume.
