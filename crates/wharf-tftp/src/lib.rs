@@ -6,3 +6,5 @@
 //! the client's network, or its hardware address, decides whose view it gets.
 //!
 //! This crate must not know another front end, nor a concrete volume.
+
+mod content;
