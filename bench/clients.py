@@ -75,7 +75,7 @@ class WharfClient(Client):
     """The product's own client: `wharf get URL LOCAL`, `wharf put LOCAL URL`, -r for directories."""
 
     name = "wharf"
-    protocols = ("ftp", "sftp")
+    protocols = ("ftp", "sftp", "tftp")
 
     def ok(self):
         b = os.environ.get("WHARF") or shutil.which("wharf")
@@ -83,6 +83,10 @@ class WharfClient(Client):
 
     def cmd(self, b, s, what, rel, path, d, src, dst):
         w, options = self.ok(), []
+        if s.proto == "tftp":
+            if what == "get1":
+                return {"argv": [w, "get", f"tftp://127.0.0.1:{s.port}/{rel}", f"{dst}/got"]}
+            return None
         url = f"ftp://{b.ctx.user}:{b.ctx.password}@127.0.0.1:{s.port}"
         if s.proto == "sftp":
             url = f"sftp://{b.ctx.user}@127.0.0.1:{s.port}/~"

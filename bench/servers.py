@@ -180,7 +180,7 @@ class Wharf(Server):
     """
 
     name = "wharf"
-    protocols = ("ftp", "ftps", "sftp", "scp")
+    protocols = ("ftp", "ftps", "sftp", "scp", "tftp")
 
     def binary(self):
         b = os.environ.get("WHARF") or shutil.which("wharf")
@@ -202,7 +202,21 @@ class Wharf(Server):
 certificates = [{{ chain = "{c.cert}", key = "{c.key}" }}]
 """
         listen = f'listen = ["127.0.0.1:{self.port}"]'
-        if self.proto in ("sftp", "scp"):
+        if self.proto == "tftp":
+            # The bench's clients all come from one address.
+            service = f"""
+[ftp]
+listen = []
+
+[tftp]
+{listen}
+root = "{c.home}/tftp"
+write = "overwrite"
+per_address = 100000
+transfers = 100000
+requests_per_second = 1000000
+"""
+        elif self.proto in ("sftp", "scp"):
             service = f"""
 [ftp]
 listen = []
