@@ -57,4 +57,36 @@ impl ErrorCode {
             Self::Other(number) => number,
         }
     }
+    /// What the RFCs call it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::NotDefined => "Not defined, see error message (if any)",
+            Self::FileNotFound => "File not found",
+            Self::AccessViolation => "Access violation",
+            Self::DiskFull => "Disk full or allocation exceeded",
+            Self::IllegalOperation => "Illegal TFTP operation",
+            Self::UnknownTransferId => "Unknown transfer ID",
+            Self::FileExists => "File already exists",
+            Self::NoSuchUser => "No such user",
+            Self::OptionRefused => "Option negotiation refused",
+            Self::Other(_) => "Unknown error code",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_go_there_and_back_and_each_has_its_words() {
+        let mut words = std::collections::HashSet::new();
+        for number in 0..=u16::MAX {
+            let code = ErrorCode::of(number);
+            assert_eq!(code.number(), number);
+            assert_eq!(matches!(code, ErrorCode::Other(_)), number > 8);
+            words.insert(code.text());
+        }
+        assert_eq!(words.len(), 10);
+    }
 }

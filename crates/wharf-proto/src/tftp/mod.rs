@@ -5,6 +5,7 @@
 //! begin. The machines count blocks and keep time; the file's octets never pass through them.
 
 pub mod error_code;
+pub mod netascii;
 pub mod option;
 pub mod packet;
 pub mod receiver;
@@ -13,7 +14,7 @@ pub mod retransmission;
 pub mod sender;
 
 pub use error_code::ErrorCode;
-pub use option::{Offer, OptionList, Rollover, Terms};
+pub use option::{Offer, OptionList, Rollover, ServerLimits, Terms};
 pub use packet::{Malformed, Packet};
 pub use receiver::Receiver;
 pub use request::{Direction, Mode, Request};
