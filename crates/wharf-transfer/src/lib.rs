@@ -9,6 +9,7 @@
 
 pub mod buffer;
 pub mod checksum;
+pub mod datagram;
 pub mod error;
 pub mod meter;
 pub mod pipe;
@@ -19,6 +20,7 @@ pub mod timer;
 pub mod tls;
 
 pub use checksum::{Algorithm, Digest};
+pub use datagram::{DatagramSocket, Route};
 pub use error::{Error, Result};
 pub use meter::{Meter, guard_against_stall, stalled};
 pub use pump::{Flow, Source, Target, Transform, end, receive, send, send_bytes};
