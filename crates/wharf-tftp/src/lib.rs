@@ -8,3 +8,16 @@
 //! This crate must not know another front end, nor a concrete volume.
 
 mod content;
+pub mod directory;
+pub mod error_codes;
+pub mod mac;
+pub mod name;
+pub mod neighbours;
+pub mod policy;
+pub mod rewrite;
+pub mod settings;
+mod template;
+
+pub use mac::Mac;
+pub use settings::{ClientRule, MtuCap, Settings, WriteMode};
+pub use template::TemplateError;
