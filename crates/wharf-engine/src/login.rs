@@ -22,6 +22,9 @@ use crate::{
     session::{Guest, LoggedIn, Partial},
 };
 
+const BANNED: &str = "the address is shut out (lockout)";
+const CROWDED: &str = "the account has as many sessions as it may (max_sessions)";
+
 /// What the peer may learn of a failed login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginError {
@@ -78,7 +81,7 @@ impl Session<Guest> {
         if engine.lockout.is_banned(peer, now, &policy.lockout) {
             self.tell(&Event::LoginFailed {
                 user: credential.user(),
-                cause: "the address is shut out (lockout)",
+                cause: BANNED,
             });
             return Err(self.fail(LoginError::LockedOut, Duration::ZERO));
         }
@@ -109,21 +112,17 @@ impl Session<Guest> {
             }
             Err(refusal) => return Err(self.refused(credential, &refusal, now)),
         };
-        let active = match engine.active.find(&account, people.generation) {
-            Some(active) => active,
-            None => match self.activate(account, people).await {
-                Ok(active) => active,
-                Err(cause) => {
-                    self.tell(&Event::VolumeFailed { cause: &cause });
-                    return Err(self.fail(LoginError::Unavailable, Duration::ZERO));
-                }
-            },
+        let active = match self.find_or_activate(account, people).await {
+            Ok(active) => active,
+            Err(cause) => {
+                self.tell(&Event::VolumeFailed { cause: &cause });
+                return Err(self.fail(LoginError::Unavailable, Duration::ZERO));
+            }
         };
         let Some(place) = active.take_place(policy.per_account) else {
-            let cause = "the account has as many sessions as it may (max_sessions)";
             self.tell(&Event::LoginFailed {
                 user: credential.user(),
-                cause,
+                cause: CROWDED,
             });
             return Err(self.fail(LoginError::TooManySessions, Duration::ZERO));
         };
@@ -151,6 +150,48 @@ impl Session<Guest> {
             key: &key,
         });
         Ok(session)
+    }
+
+    /// Takes up an account that is known by where the peer comes from: there is no credential, and no
+    /// login is told. The ban, the account's own conditions, its number of sessions and its view hold as
+    /// for a login; an account whose tree is in use already is answered without a hop to another thread.
+    ///
+    /// # Errors
+    /// [`LoginFailure`], which gives the session back; why is told, and nothing counts towards a ban.
+    pub async fn enter(
+        self,
+        account: Arc<Account>,
+        now: Instant,
+        unix_now: u64,
+    ) -> Result<Session<LoggedIn>, Box<LoginFailure>> {
+        let engine = Arc::clone(self.engine());
+        let policy = engine.policy.load();
+        let peer = self.record().peer.ip();
+        let wanted = Arc::clone(&account);
+        let refuse = |session: Self, cause: &str, error| {
+            let user = wanted.name.as_str().as_bytes();
+            session.tell(&Event::LoginFailed { user, cause });
+            session.fail(error, Duration::ZERO)
+        };
+        if engine.lockout.is_banned(peer, now, &policy.lockout) {
+            return Err(refuse(self, BANNED, LoginError::LockedOut));
+        }
+        if let Err(refusal) = account.admit(Proofs::NONE, peer, self.channel(), unix_now) {
+            return Err(refuse(self, &refusal.to_string(), LoginError::Incorrect));
+        }
+        let people = engine.people.load();
+        let active = self.find_or_activate(account, people).await;
+        let active = match active {
+            Ok(active) => active,
+            Err(cause) => {
+                self.tell(&Event::VolumeFailed { cause: &cause });
+                return Err(self.fail(LoginError::Unavailable, Duration::ZERO));
+            }
+        };
+        let Some(place) = active.take_place(policy.per_account) else {
+            return Err(refuse(self, CROWDED, LoginError::TooManySessions));
+        };
+        Ok(self.with(LoggedIn::new(active, place, 0)))
     }
 
     /// Whether the peer may sign with `key` to log in as `user`: the answer to an offer without a
@@ -208,12 +249,16 @@ impl Session<Guest> {
         }));
     }
 
-    async fn activate(
+    /// The account in use; its view is made first where there is none.
+    async fn find_or_activate(
         &self,
         account: Arc<Account>,
         people: Arc<People>,
     ) -> Result<Arc<ActiveAccount>, String> {
         let engine = Arc::clone(self.engine());
+        if let Some(active) = engine.active.find(&account, people.generation) {
+            return Ok(active);
+        }
         tokio::task::spawn_blocking(move || {
             let view = people.views.view(&account)?;
             Ok(engine.active.insert(account, view, people.generation))

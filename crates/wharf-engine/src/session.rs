@@ -77,6 +77,26 @@ pub struct Session<S> {
 }
 
 impl Session<Guest> {
+    /// A session that is one transfer: its transfer tells of it, so neither its beginning nor its end
+    /// is told.
+    pub fn open_quietly(
+        engine: Arc<Engine>,
+        lease: Lease,
+        service: &'static str,
+        peer: SocketAddr,
+        local: SocketAddr,
+        now: Instant,
+    ) -> Self {
+        let registered = engine.registry.enter(service, peer, local, now);
+        Self {
+            engine,
+            registered,
+            lease,
+            channel: Channel::default(),
+            state: Guest::new(0),
+        }
+    }
+
     /// A session of a connection that was let in.
     pub fn open(
         engine: Arc<Engine>,
@@ -86,14 +106,7 @@ impl Session<Guest> {
         local: SocketAddr,
         now: Instant,
     ) -> Self {
-        let registered = engine.registry.enter(service, peer, local, now);
-        let session = Self {
-            engine,
-            registered,
-            lease,
-            channel: Channel::default(),
-            state: Guest::new(0),
-        };
+        let session = Self::open_quietly(engine, lease, service, peer, local, now);
         session.tell(&Event::Opened { peer });
         session
     }

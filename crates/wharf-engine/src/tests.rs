@@ -117,10 +117,11 @@ impl Sink for Heard {
             Event::LoggedIn { key, .. } => *key,
             Event::Refused { cause }
             | Event::LoginFailed { cause, .. }
+            | Event::RequestRefused { cause, .. }
             | Event::VolumeFailed { cause } => *cause,
             Event::Transfer(record) => match &record.end {
                 TransferEnd::Aborted { cause, .. } => cause,
-                TransferEnd::Committed => "",
+                TransferEnd::Committed | TransferEnd::SizeOnly => "",
             },
             _ => "",
         };

@@ -73,6 +73,16 @@ pub enum Direction {
     Upload,
 }
 
+impl Direction {
+    /// The word in a log line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Download => "download",
+            Self::Upload => "upload",
+        }
+    }
+}
+
 /// How a transfer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TransferEnd {
@@ -85,6 +95,8 @@ pub enum TransferEnd {
         /// The part stays.
         kept: bool,
     },
+    /// The peer wanted to know the size and stopped there: nothing failed, and nothing was fetched.
+    SizeOnly,
 }
 
 /// One finished transfer.
@@ -165,6 +177,15 @@ pub enum Event<'a> {
     ClientName(&'a [u8]),
     /// A transfer ended.
     Transfer(TransferRecord<'a>),
+    /// A transfer was asked for and refused before it began.
+    RequestRefused {
+        /// Which way the octets would have gone.
+        direction: Direction,
+        /// The name as it was asked for, raw bytes.
+        path: &'a [u8],
+        /// The true cause: for the log only.
+        cause: &'a str,
+    },
     /// The tree changed.
     Changed(FileChange<'a>),
     /// A data connection was refused or did not come about.
@@ -236,7 +257,7 @@ impl Event<'_> {
             } => Level::Debug,
             Self::Notice { level, .. } => *level,
             Self::Transfer(record) => match record.end {
-                TransferEnd::Committed => Level::Info,
+                TransferEnd::Committed | TransferEnd::SizeOnly => Level::Info,
                 TransferEnd::Aborted { .. } => Level::Warning,
             },
             _ => Level::Info,
@@ -254,11 +275,13 @@ impl Event<'_> {
             Self::Command { .. } => "command",
             Self::ClientName(_) => "client_name",
             Self::Transfer(record) => match (record.direction, &record.end) {
+                (_, TransferEnd::SizeOnly) => "size_asked",
                 (Direction::Download, TransferEnd::Committed) => "download_committed",
                 (Direction::Download, TransferEnd::Aborted { .. }) => "download_aborted",
                 (Direction::Upload, TransferEnd::Committed) => "upload_committed",
                 (Direction::Upload, TransferEnd::Aborted { .. }) => "upload_aborted",
             },
+            Self::RequestRefused { .. } => "request_refused",
             Self::Changed(change) => match change {
                 FileChange::Removed(_) => "removed",
                 FileChange::DirectoryMade(_) => "directory_made",

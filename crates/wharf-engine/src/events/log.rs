@@ -116,6 +116,16 @@ fn sentence(event: &Event<'_>) -> String {
         Event::Command { verb, argument } => format!("{verb} {}", escape(argument)),
         Event::ClientName(name) => format!("client is {}", escape(name)),
         Event::Transfer(record) => transfer(record),
+        Event::RequestRefused {
+            direction,
+            path,
+            cause,
+        } => format!(
+            "{} of {} refused: {}",
+            direction.word(),
+            escape(path),
+            escape(cause.as_bytes())
+        ),
         Event::Changed(change) => match change {
             FileChange::Removed(path) => format!("removed {}", escape(path)),
             FileChange::DirectoryMade(path) => format!("made directory {}", escape(path)),
@@ -157,16 +167,14 @@ fn sentence(event: &Event<'_>) -> String {
 }
 
 fn transfer(record: &TransferRecord<'_>) -> String {
-    let what = match record.direction {
-        super::Direction::Download => "download",
-        super::Direction::Upload => "upload",
-    };
+    let what = record.direction.word();
     let path = escape(record.path);
     let (octets, seconds) = (record.octets, record.seconds);
     match &record.end {
         TransferEnd::Committed => {
             format!("{what} of {path} whole ({octets} octets, {seconds:.3} s)")
         }
+        TransferEnd::SizeOnly => format!("size of {path} asked, nothing fetched"),
         TransferEnd::Aborted { cause, kept } => {
             let part = if *kept { ", the part was kept" } else { "" };
             format!(
@@ -231,6 +239,15 @@ fn json(line: &mut String, at: SystemTime, origin: &Origin, event: &Event<'_>) {
                 field(line, "cause", cause.as_bytes());
                 let _ = write!(line, r#","kept":{kept}"#);
             }
+        }
+        Event::RequestRefused {
+            direction,
+            path,
+            cause,
+        } => {
+            field(line, "direction", direction.word().as_bytes());
+            field(line, "path", path);
+            field(line, "cause", cause.as_bytes());
         }
         Event::Changed(change) => match change {
             FileChange::Renamed(path, to) | FileChange::Linked(path, to) => {

@@ -47,6 +47,8 @@ counters! {
     uploads_aborted: "uploads_aborted_total", "Uploads that were not finished.";
     sent: "sent_octets_total", "Octets of files sent.";
     received: "received_octets_total", "Octets of files received.";
+    requests_refused: "requests_refused_total", "Transfers refused before they began.";
+    sizes_asked: "sizes_asked_total", "Downloads that asked for the size alone.";
     data_failures: "data_connection_failures_total", "Data connections refused or not come about.";
     tls_handshakes: "tls_handshakes_total", "Connections that TLS came up on, control and data.";
     tls_resumed: "tls_handshakes_resumed_total", "Those of them that resumed a TLS session.";
@@ -63,6 +65,7 @@ impl Counters {
             Event::LoggedIn { .. } => add(&self.logins, 1),
             Event::LoginFailed { .. } => add(&self.login_failures, 1),
             Event::Closed { .. } => add(&self.closed, 1),
+            Event::RequestRefused { .. } => add(&self.requests_refused, 1),
             Event::DataConnection { .. } => add(&self.data_failures, 1),
             Event::Secured { resumed, .. } => {
                 add(&self.tls_resumed, u64::from(*resumed));
@@ -76,14 +79,12 @@ impl Counters {
                     Direction::Upload => (&self.received, &self.uploads, &self.uploads_aborted),
                 };
                 add(octets, record.octets);
-                add(
-                    if record.end == TransferEnd::Committed {
-                        whole
-                    } else {
-                        aborted
-                    },
-                    1,
-                )
+                let ended = match record.end {
+                    TransferEnd::Committed => whole,
+                    TransferEnd::Aborted { .. } => aborted,
+                    TransferEnd::SizeOnly => &self.sizes_asked,
+                };
+                add(ended, 1)
             }
             _ => 0,
         };

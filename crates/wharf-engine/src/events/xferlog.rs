@@ -26,7 +26,10 @@ impl Sink for XferlogSink {
     }
 
     fn take(&self, at: SystemTime, origin: &Origin, event: &Event<'_>) {
-        if let Event::Transfer(record) = event {
+        // Its readers know whole files and broken ones; who asked for a size moved neither.
+        if let Event::Transfer(record) = event
+            && record.end != TransferEnd::SizeOnly
+        {
             let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             self.writer.line(line(seconds, origin, record).into_bytes());
         }

@@ -28,8 +28,11 @@ pub struct FileTransfer {
     sent: u64,
     received: u64,
     is_upload: bool,
+    is_ascii: bool,
+    /// It is told even if nothing moves.
+    is_asked: bool,
     is_told: bool,
-    /// From the first octet on.
+    /// From the first octet on, or from the request.
     busy: Option<Busy>,
 }
 
@@ -43,9 +46,28 @@ impl FileTransfer {
             sent: 0,
             received: 0,
             is_upload: false,
+            is_ascii: false,
+            is_asked: false,
             is_told: false,
             busy: None,
         }
+    }
+
+    /// Of a request for one whole file: it keeps the session busy from now on, and it is told even if
+    /// nothing moved, as of an empty file. `is_ascii`: line ends are converted.
+    pub fn asked(
+        session: Arc<Session<LoggedIn>>,
+        path: VirtualPath,
+        direction: Direction,
+        is_ascii: bool,
+        started: Instant,
+    ) -> Self {
+        let mut transfer = Self::new(session, path, started);
+        transfer.is_upload = direction == Direction::Upload;
+        transfer.is_ascii = is_ascii;
+        transfer.is_asked = true;
+        transfer.occupy();
+        transfer
     }
 
     /// Octets of the file went to the peer.
@@ -71,7 +93,7 @@ impl FileTransfer {
         &self.path
     }
 
-    /// Tells how it ended. Nothing is told of a file through which nothing went.
+    /// Tells how it ended. Nothing is told of a file that was merely opened and through which nothing went.
     pub fn finish(mut self, end: TransferEnd) {
         self.tell(end);
     }
@@ -84,7 +106,8 @@ impl FileTransfer {
     }
 
     fn tell(&mut self, end: TransferEnd) {
-        if std::mem::replace(&mut self.is_told, true) || !self.is_upload && self.sent == 0 {
+        let is_worth_telling = self.is_asked || self.is_upload || self.sent > 0;
+        if std::mem::replace(&mut self.is_told, true) || !is_worth_telling {
             return;
         }
         let (direction, octets) = if self.is_upload {
@@ -97,7 +120,7 @@ impl FileTransfer {
             path: self.path.as_bytes(),
             octets,
             seconds: self.started.elapsed().as_secs_f64(),
-            ascii: false,
+            ascii: self.is_ascii,
             anonymous: self.session.account().account.is_anonymous(),
             end,
         }));

@@ -122,7 +122,7 @@ impl Sink for Heard {
         let line = match event {
             Event::Transfer(record) => {
                 let end = match &record.end {
-                    TransferEnd::Committed => String::new(),
+                    TransferEnd::Committed | TransferEnd::SizeOnly => String::new(),
                     TransferEnd::Aborted { cause, kept } => format!(" ({cause}, kept: {kept})"),
                 };
                 let (path, octets) = (shown(record.path), record.octets);
