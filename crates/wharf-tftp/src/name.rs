@@ -139,3 +139,5 @@ async fn other_case(view: &View, directory: &VirtualPath, asked: &[u8]) -> Optio
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -50,3 +50,5 @@ pub fn may_write(
     Err(error_codes::wire(refused))
 }
 
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,5 @@ fn pattern(from: &str) -> Result<(Vec<Token>, usize), RewriteError> {
     Ok((tokens, stars))
 }
 
+#[cfg(test)]
+mod tests;

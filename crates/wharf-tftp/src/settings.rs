@@ -158,8 +158,41 @@ impl MtuCap {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use wharf_accounts::{
+        AccountKind, AccountLimits, AccountName, Home, RequireTls, SshAccess, StoredSecret,
+    };
+    use wharf_vfs::{Grants, Rights};
+
     use super::*;
+
+    /// A rule for everybody: reading, nothing else.
+    pub(crate) fn anybody() -> ClientRule {
+        let account = Account {
+            name: AccountName::parse(b"tftp").unwrap(),
+            kind: AccountKind::User,
+            home: Home::directory("/"),
+            grants: Grants::everywhere(Rights::READ_ONLY),
+            limits: AccountLimits::default(),
+            enabled: true,
+            expires: None,
+            allowed_networks: Vec::new(),
+            password: StoredSecret::locked(),
+            require_tls: RequireTls::default(),
+            certificates: Vec::new(),
+            ssh: SshAccess::default(),
+        };
+        ClientRule {
+            networks: Vec::new(),
+            macs: Vec::new(),
+            account: Arc::new(account),
+            read: true,
+            write: WriteMode::Deny,
+            directory: DirectoryPattern::default(),
+            rollover: None,
+            max_block_size: None,
+        }
+    }
 
     #[test]
     fn tft_20_the_cap_leaves_room_for_the_headers_of_the_family() {
