@@ -7,14 +7,17 @@
 pub mod error_code;
 pub mod netascii;
 pub mod option;
+pub mod outcome;
 pub mod packet;
 pub mod receiver;
 pub mod request;
 pub mod retransmission;
 pub mod sender;
+mod sequence;
 
 pub use error_code::ErrorCode;
 pub use option::{Offer, OptionList, Rollover, ServerLimits, Terms};
+pub use outcome::Outcome;
 pub use packet::{Malformed, Packet};
 pub use receiver::Receiver;
 pub use request::{Direction, Mode, Request};
