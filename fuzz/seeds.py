@@ -41,6 +41,15 @@ SCP_SOURCES = [
 ]
 SCP_ANSWERS = [b"\0" * 12, b"\1scp: x: Not a directory\n", b"\0\0\1scp: a: no\n\0\0\0\2full\n", b"sh: scp: not found\n"]
 
+TFTP_PACKETS = [
+    b"\0\1f\0octet\0", b"\0\2/dir/f\0NetASCII\0tsize\x00500\0", b"\0\1f\0octet", b"\0\1f\0mail\0", b"\0\1\0\0", b"\0\2f",
+    b"\0\1pxelinux.0\0octet\0tsize\x000\0blksize\x001468\0", b"\0\1f\0octet\0blksize\0", b"\0\1f\0octet\0multicast\0\0" + b"\0" * 40,
+    b"\0\1f\0octet\0BLKSIZE2\x0065536\0utimeout\x0010000\0rollover\x001\0windowsize\x0065535\0msftwindow\x0031416\0",
+    b"\0\3\0\1line\r\nline\r\0\r", b"\0\4\xff\xff", b"\0\5\0\x08Early terminate\0", b"\0\5\0\0no NUL",
+    b"\0\6tsize\x005000000000\0blksize\x001428\0timeout\x002\0windowsize\x0016\0", b"\0\6rollover\x000\0",
+    b"\0\6tsize\0-1\0windowsize\x000\0", b"\0\7", b"\x08a\nb\rc\r\n\0\r",
+]
+
 
 def spoken(lines, speaker):
     """What one side says; a line that ends in `\\c` is not ended."""
@@ -163,6 +172,8 @@ def main():
             put("scp_sink", bytes([first]) + said)
     for answers in SCP_ANSWERS:
         put("scp_source", b"\7" + b"\1\2\3\4\5\6" + b"\xff" + answers)
+    for packet in TFTP_PACKETS:
+        put("tftp_packet", packet)
     print(f"corpus: {len(TRANSCRIPTS) + len(SFTP_TRANSCRIPTS)} transcripts")
 
 

@@ -384,7 +384,7 @@ pub fn accept(asked: &Offer, oack: &OptionList<'_>) -> Result<Terms, Violation> 
 /// A value that was granted, if it is one from `least` to `most`.
 fn within(option: Known, granted: Option<u64>, least: u16, most: u64) -> Result<u16, Violation> {
     let granted = granted.filter(|&granted| granted >= u64::from(least));
-    let granted = granted.ok_or(Violation::Value {
+    let granted = granted.ok_or_else(|| Violation::Value {
         option: option.name(),
         least: u64::from(least),
     })?;

@@ -237,9 +237,10 @@ pub const fn ack(block: u16) -> [u8; HEADER] {
 /// Appends an ERROR. The text ends at a NUL and is cut to [`ERROR_TEXT_LIMIT`] octets.
 pub fn error(code: ErrorCode, text: &str, out: &mut Vec<u8>) {
     let text = text.split('\0').next().unwrap_or_default();
-    let text = text
-        .get(..text.floor_char_boundary(ERROR_TEXT_LIMIT))
-        .unwrap_or_default();
+    let end = (0..=text.len().min(ERROR_TEXT_LIMIT))
+        .rev()
+        .find(|&at| text.is_char_boundary(at));
+    let text = text.get(..end.unwrap_or(0)).unwrap_or_default();
     out.extend_from_slice(&numbered(ERROR, code.number()));
     out.extend_from_slice(text.as_bytes());
     out.push(0);
