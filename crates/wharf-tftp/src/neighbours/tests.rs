@@ -48,13 +48,17 @@ fn told(peer: IpAddr, interface: u32, state: u16, mac: &[u8]) -> Vec<u8> {
     body.extend(state.to_ne_bytes());
     body.extend([0, 1]);
     for (kind, value) in [(1_u16, &address[..]), (3, &[0; 16]), (2, mac), (4, &[0; 4])] {
-        body.extend(u16::try_from(value.len() + 4).unwrap().to_ne_bytes());
+        body.extend(
+            u16::try_from(value.len() + 4)
+                .unwrap_or_default()
+                .to_ne_bytes(),
+        );
         body.extend(kind.to_ne_bytes());
         body.extend(value);
         body.resize(body.len().next_multiple_of(4), 0);
     }
     let mut message = u32::try_from(body.len() + 16)
-        .unwrap()
+        .unwrap_or_default()
         .to_ne_bytes()
         .to_vec();
     message.extend(28_u16.to_ne_bytes());
