@@ -72,7 +72,7 @@ impl Rewrite {
     /// A rule: names that are `from` become `to`, for clients of `networks` (empty: for all).
     ///
     /// In `from`, `*` stands for any run of octets without `/` and `**` for any run at all; both may be
-    /// empty and take as much as they can, the first star first. A `/` in front does not count. In `to`, `$1`
+    /// empty and take as much as they can, the first star first. `\` is `/`, and one in front does not count. In `to`, `$1`
     /// to `$9` are what the stars took, `$$` is a `$`, `%MAC%` and `%IP%` are the client's addresses; a
     /// rule with `%MAC%` holds for clients only whose hardware address is known.
     ///
@@ -219,7 +219,7 @@ impl Places {
 
 /// The tokens of a pattern, and how many of them are stars.
 fn pattern(from: &str) -> Result<(Vec<Token>, usize), RewriteError> {
-    let from = from.strip_prefix('/').unwrap_or(from);
+    let from = from.strip_prefix(['/', '\\']).unwrap_or(from);
     if from.is_empty() || from.len() > Rewrite::MAX_PATTERN {
         return Err(RewriteError::PatternLength);
     }
@@ -237,6 +237,11 @@ fn pattern(from: &str) -> Result<(Vec<Token>, usize), RewriteError> {
             (b'*', _) => {
                 tokens.push(Token::Star(stars));
                 stars += 1;
+                behind
+            }
+            // As in names: some write it so.
+            (b'\\', _) => {
+                tokens.push(Token::Octet(b'/'));
                 behind
             }
             _ => {

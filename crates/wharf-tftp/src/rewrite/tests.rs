@@ -26,6 +26,31 @@ fn tft_04_names_become_what_the_rule_says() {
         ("a", "b", "aa", None),
         ("a", "b", "A", None),
         ("/a", "b", "a", Some("b")),
+        (r"\boot\*", "$1", "boot/x", Some("x")),
+        (
+            "**SEP*.cnf.xml",
+            "phones/sep-$2.xml",
+            "a/SEP001BD4.cnf.xml",
+            Some("phones/sep-001BD4.xml"),
+        ),
+        (
+            "*/start*.elf",
+            "pi/start$2.elf",
+            "10000000abcdef01/start4.elf",
+            Some("pi/start4.elf"),
+        ),
+        (
+            "*/cmdline.txt",
+            "pi/$1/cmdline.txt",
+            "1000abcd/cmdline.txt",
+            Some("pi/1000abcd/cmdline.txt"),
+        ),
+        (
+            "bootx64.efi",
+            "ipxe/x86_64/snponly.efi",
+            "bootx64.efi",
+            Some("ipxe/x86_64/snponly.efi"),
+        ),
         (
             "flash:**",
             "cisco/$1",
