@@ -72,9 +72,9 @@ impl Rewrite {
     /// A rule: names that are `from` become `to`, for clients of `networks` (empty: for all).
     ///
     /// In `from`, `*` stands for any run of octets without `/` and `**` for any run at all; both may be
-    /// empty and take as much as they can, the first star first. `\` is `/`, and one in front does not count. In `to`, `$1`
-    /// to `$9` are what the stars took, `$$` is a `$`, `%MAC%` and `%IP%` are the client's addresses; a
-    /// rule with `%MAC%` holds for clients only whose hardware address is known.
+    /// empty and take as much as they can, the first star first. `\` is `/`, and one in front does not
+    /// count. In `to`, `$1` to `$9` are what the stars took, `$$` is a `$`, `%MAC%` and `%IP%` are the
+    /// client's addresses; a rule with `%MAC%` holds for clients only whose hardware address is known.
     ///
     /// # Errors
     /// [`RewriteError`], for whoever wrote the rule.
