@@ -87,7 +87,7 @@ pub struct Receiver {
     received: u64,
     /// All up to this block are acknowledged.
     acknowledged: u64,
-    /// The last block that came out of order since one came in order; 0: none.
+    /// The last block that showed a gap since one came in order, or that came too late; 0: none.
     stray: u64,
     /// The peer has said something.
     peer_has_answered: bool,
@@ -144,13 +144,7 @@ impl Receiver {
         match self.state {
             State::Over(_) | State::Storing => return Arrival::Ignore,
             State::Lingering => {
-                // The sender has not got the last ACK.
-                if self
-                    .earlier(number)
-                    .is_some_and(|block| self.is_new_run(block))
-                {
-                    self.due = Due::Ack;
-                }
+                self.handle_late(number, now);
                 return Arrival::Ignore;
             }
             State::Asking(_) | State::Opening | State::Receiving => {}
@@ -202,26 +196,51 @@ impl Receiver {
         }
         if (2..=self.window).contains(&ahead) {
             self.peer_has_answered = true;
-            let is_first = self.stray == 0;
-            if !self.is_new_run(self.received + u64::from(ahead)) {
-                return;
-            }
+            self.state = State::Receiving;
+            self.packet.clear();
+            let block = self.received + u64::from(ahead);
+            let (is_first, is_new_run) = (self.stray == 0, block < self.stray);
+            self.stray = block;
             if is_first {
                 self.acknowledge(now);
-            } else {
+            } else if is_new_run {
                 // The wait does not begin anew: a peer cannot keep a transaction alive with strays.
-                self.acknowledged = self.received;
                 self.due = Due::Ack;
             }
             self.timer.do_not_measure();
-        } else if let Some(block) = self.earlier(number) {
+        } else if self.earlier(number).is_some() {
             if self.window == 1 {
                 self.due = Due::Ack;
                 self.timer.do_not_measure();
-            } else if self.received == self.acknowledged && self.is_new_run(block) {
+            } else if self.received == self.acknowledged {
                 self.timer.hasten(now);
             }
         }
+    }
+
+    /// A block when the result stands: the sender has not got the last ACK. A window that comes again
+    /// is answered once. Lingering begins anew as often as something is tried.
+    fn handle_late(&mut self, number: u16, now: Instant) {
+        let Some(block) = self.earlier(number) else {
+            return;
+        };
+        if self.stray == 0 || block <= self.stray {
+            self.due = Due::Ack;
+            if self.timer.repeat() {
+                self.linger(now);
+            }
+        }
+        self.stray = block;
+    }
+
+    fn linger(&mut self, now: Instant) {
+        // A client has the server's measure; a server does not know how long the client waits.
+        let wait = if self.asked {
+            self.timer.wait()
+        } else {
+            self.timer.patient_wait()
+        };
+        self.timer.wait_for(wait.saturating_mul(LINGER), now);
     }
 
     /// The block of the window before what is due that has this number.
@@ -229,18 +248,20 @@ impl Receiver {
         sequence::backwards(self.terms.rollover, self.received, number, self.window)
     }
 
-    /// Whether this block out of order begins a run of them: within one, numbers only grow.
-    const fn is_new_run(&mut self, block: u64) -> bool {
-        let is_new = self.stray == 0 || block <= self.stray;
-        self.stray = block;
-        is_new
-    }
-
     /// The ACK of all that is here goes out; the sender has to say something now.
     fn acknowledge(&mut self, now: Instant) {
         self.acknowledged = self.received;
         self.due = Due::Ack;
-        self.timer.wait_for(self.timer.patient_wait(), now);
+        self.timer.wait_for(self.wait(), now);
+    }
+
+    /// How long what was acknowledged may stay without an answer.
+    fn wait(&self) -> Duration {
+        if self.window > 1 {
+            self.timer.wait()
+        } else {
+            self.timer.patient_wait()
+        }
     }
 
     /// Takes everything else that the peer says; a request or an ACK is not meant for a receiver and is
@@ -292,13 +313,8 @@ impl Receiver {
         self.stray = 0;
         self.acknowledged = self.received;
         self.due = Due::Ack;
-        // A client has the server's measure; a server does not know how long the client waits.
-        let wait = if self.asked {
-            self.timer.wait()
-        } else {
-            self.timer.patient_wait()
-        };
-        self.timer.wait_for(wait.saturating_mul(LINGER), now);
+        self.timer.begin_anew();
+        self.linger(now);
     }
 
     /// Does what is due; before [`Self::poll_timeout`] has passed that is nothing.
@@ -311,21 +327,17 @@ impl Receiver {
                 self.end(Outcome::Complete);
                 return;
             }
-            State::Asking(_) | State::Opening => (self.timer.wait(), self.opening()),
+            State::Asking(_) | State::Opening => (self.wait(), self.opening()),
             State::Receiving if self.received > self.acknowledged => {
                 (self.timer.adaptive(), Due::Ack)
             }
-            State::Receiving => (self.timer.patient_wait(), Due::Ack),
+            State::Receiving => (self.wait(), Due::Ack),
             State::Storing | State::Over(_) => return,
         };
         if self.timer.try_again(wait, self.peer_has_answered) {
             self.acknowledged = self.received;
             self.due = due;
-            let wait = match self.state {
-                State::Receiving => self.timer.patient_wait(),
-                _ => self.timer.wait(),
-            };
-            self.timer.wait_for(wait, now);
+            self.timer.wait_for(self.wait(), now);
             return;
         }
         self.end(Outcome::TimedOut {
@@ -343,7 +355,7 @@ impl Receiver {
     pub fn repeat_opening(&mut self, now: Instant) {
         let is_open = matches!(self.state, State::Opening) && !self.asked;
         if is_open && self.due == Due::Nothing && self.timer.repeat() {
-            self.timer.wait_for(self.timer.wait(), now);
+            self.timer.wait_for(self.wait(), now);
             self.due = self.opening();
         }
     }

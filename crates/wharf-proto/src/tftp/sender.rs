@@ -132,9 +132,10 @@ impl Sender {
     /// maybe empty (TFT-31). It may come late, when the driver finds the end while it reads for
     /// [`Transmit::Blocks`]; nothing behind it is asked for or counted as sent.
     pub fn set_last(&mut self, block: u64) {
-        self.last = Some(block);
-        self.highest = self.highest.min(block);
-        if matches!(self.state, State::Sending) && self.acknowledged >= block {
+        let last = block.max(1);
+        self.last = Some(last);
+        self.highest = self.highest.min(last);
+        if matches!(self.state, State::Sending) && self.acknowledged >= last {
             self.end(Outcome::Complete);
         }
     }
