@@ -15,7 +15,7 @@ pub mod tls;
 pub use control::Control;
 pub use reply::Reply;
 pub use scratch::Scratch;
-pub use subject::{Kind, RequireTls, Server, Setup, SshSetup, TlsSetup};
+pub use subject::{Kind, RequireTls, Server, Setup, SshSetup, TftpSetup, TlsSetup};
 
 /// The account that every subject has.
 pub const USER: &str = "wharf";

@@ -2,7 +2,7 @@
 //! orderly end.
 
 use std::io::{self, Read};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
@@ -84,6 +84,7 @@ pub fn free_port() -> u16 {
         let port = 12_000 + (spread + NEXT.fetch_add(1, Ordering::Relaxed)) % 16_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok()
             && TcpListener::bind(("0.0.0.0", port)).is_ok()
+            && UdpSocket::bind(("0.0.0.0", port)).is_ok()
         {
             return port;
         }

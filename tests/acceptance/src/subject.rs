@@ -1,22 +1,25 @@
 //! The server under test, started on loopback over a directory of the test's own.
 //!
-//! `SUBJECT` chooses it: `wharf` (default), `vsftpd`, `proftpd`, `pure-ftpd` or `openssh`. Wharf's binary is
-//! `$WHARF`, else the one beside this test in the target directory. The reference servers are
+//! `SUBJECT` chooses it: `wharf` (default), `vsftpd`, `proftpd`, `pure-ftpd`, `openssh`, `tftpd-hpa`, `atftpd`
+//! or `dnsmasq`. Wharf's binary is `$WHARF`, else the one beside this test in the target directory. The reference servers are
 //! unpacked Debian packages in `$PEERS`, else `target/peers` (`scripts/setup-tests` puts them
 //! there); they know only system accounts, so each one runs in a mount and process namespace of its
 //! own in which `/etc/passwd`, `/etc/shadow` and PAM are the test's. That needs root; Wharf does
 //! not.
 
+mod atftpd;
+mod dnsmasq;
 mod openssh;
 mod proftpd;
 mod pure_ftpd;
+mod tftpd_hpa;
 mod vsftpd;
 mod wharf;
 
 use std::ffi::OsString;
 use std::fs;
 use std::io::Read;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -45,6 +48,12 @@ pub enum Kind {
     PureFtpd,
     /// OpenSSH's sshd with its own SFTP; it speaks nothing but SSH.
     OpenSsh,
+    /// tftp-hpa's server; it speaks nothing but TFTP, as the next two here.
+    TftpdHpa,
+    /// Advanced TFTP's server.
+    Atftpd,
+    /// dnsmasq, which only serves TFTP's own port and only sends.
+    Dnsmasq,
 }
 
 impl Kind {
@@ -60,9 +69,12 @@ impl Kind {
             Ok("proftpd") => Self::Proftpd,
             Ok("pure-ftpd") => Self::PureFtpd,
             Ok("openssh") => Self::OpenSsh,
-            Ok(other) => {
-                panic!("SUBJECT={other}: expected wharf, vsftpd, proftpd, pure-ftpd or openssh")
-            }
+            Ok("tftpd-hpa") => Self::TftpdHpa,
+            Ok("atftpd") => Self::Atftpd,
+            Ok("dnsmasq") => Self::Dnsmasq,
+            Ok(other) => panic!(
+                "SUBJECT={other}: expected wharf, vsftpd, proftpd, pure-ftpd, openssh, tftpd-hpa, atftpd or dnsmasq"
+            ),
         }
     }
 
@@ -75,7 +87,15 @@ impl Kind {
             Self::Proftpd => "proftpd",
             Self::PureFtpd => "pure-ftpd",
             Self::OpenSsh => "openssh",
+            Self::TftpdHpa => "tftpd-hpa",
+            Self::Atftpd => "atftpd",
+            Self::Dnsmasq => "dnsmasq",
         }
+    }
+
+    /// Whether FTP is no business of its.
+    fn is_without_ftp(self) -> bool {
+        matches!(self, Self::TftpdHpa | Self::Atftpd | Self::Dnsmasq)
     }
 }
 
@@ -105,6 +125,15 @@ pub struct Setup {
     pub tls: Option<TlsSetup>,
     /// SSH as well ([`Server::ssh`]); `None`: without. Only Wharf and OpenSSH have it.
     pub ssh: Option<SshSetup>,
+    /// TFTP ([`Server::tftp`]), and nothing else; `None`: without. Wharf and three others have it.
+    pub tftp: Option<TftpSetup>,
+}
+
+/// What a test wants of the server's TFTP beyond everybody's right to read, create and overwrite.
+#[derive(Clone, Debug, Default)]
+pub struct TftpSetup {
+    /// Further keys of Wharf's section `[tftp]`, and whatever follows it; `{root}` becomes the served directory.
+    pub section: String,
 }
 
 /// What a test wants of the server's SSH.
@@ -171,6 +200,7 @@ impl Default for Setup {
             tmpfs: None,
             tls: None,
             ssh: None,
+            tftp: None,
         }
     }
 }
@@ -189,6 +219,7 @@ pub struct Server {
     address: SocketAddr,
     implicit: Option<SocketAddr>,
     ssh: Option<SocketAddr>,
+    tftp: Option<SocketAddr>,
     root: PathBuf,
     scratch: Scratch,
     kind: Kind,
@@ -203,6 +234,8 @@ struct Ports {
     implicit: Option<SocketAddr>,
     /// SSH.
     ssh: Option<SocketAddr>,
+    /// TFTP.
+    tftp: Option<SocketAddr>,
 }
 
 impl Server {
@@ -248,6 +281,13 @@ impl Server {
         if let (Some(only), Kind::OpenSsh) = (ssh, setup.kind) {
             address = only;
         }
+        let tftp = setup.tftp.as_ref().map(|_| match setup.kind {
+            Kind::Dnsmasq => dnsmasq::address(),
+            _ => SocketAddr::new(setup.address, free_port()),
+        });
+        if let Some(only) = tftp {
+            address = only;
+        }
         let child = launch(
             &setup,
             &scratch,
@@ -256,6 +296,7 @@ impl Server {
                 explicit: address,
                 implicit,
                 ssh,
+                tftp,
             },
         );
         let mut server = Self {
@@ -263,6 +304,7 @@ impl Server {
             address,
             implicit,
             ssh,
+            tftp,
             root,
             scratch,
             kind: setup.kind,
@@ -290,6 +332,7 @@ impl Server {
                 explicit: self.address,
                 implicit: self.implicit,
                 ssh: self.ssh,
+                tftp: self.tftp,
             },
         );
         self.wait_until_it_greets();
@@ -333,6 +376,9 @@ impl Server {
     }
 
     fn greets(&self) -> bool {
+        if let Some(address) = self.tftp {
+            return answers(address);
+        }
         let mut greeting = [0; 3];
         let in_clear = self.implicit == Some(self.address)
             || connect_to(self.address)
@@ -446,6 +492,15 @@ impl Server {
     #[must_use]
     pub fn ssh(&self) -> SocketAddr {
         self.ssh.expect("a set-up with SSH")
+    }
+
+    /// Where it speaks TFTP.
+    ///
+    /// # Panics
+    /// When the set-up did not ask for it.
+    #[must_use]
+    pub fn tftp(&self) -> SocketAddr {
+        self.tftp.expect("a set-up with TFTP")
     }
 
     /// Starts it with TLS and nothing else out of the ordinary.
@@ -655,13 +710,33 @@ pub fn peer(path: &str) -> PathBuf {
     path
 }
 
+/// Whether a TFTP server says anything about a file that it does not have.
+fn answers(server: SocketAddr) -> bool {
+    let any = SocketAddr::new(server.ip(), 0);
+    UdpSocket::bind(any).is_ok_and(|socket| {
+        let _ = socket.set_read_timeout(Some(Duration::from_millis(200)));
+        socket
+            .send_to(b"\0\x01no such file\0octet\0", server)
+            .is_ok()
+            && socket.recv_from(&mut [0; 600]).is_ok()
+    })
+}
+
 fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Child {
+    assert!(
+        setup.tftp.is_some() || !setup.kind.is_without_ftp(),
+        "{} has no FTP",
+        setup.kind.name()
+    );
     let launch = match setup.kind {
         Kind::Wharf => wharf::launch(setup, scratch, root, ports),
         Kind::Vsftpd => vsftpd::launch(setup, scratch, root, ports.explicit),
         Kind::Proftpd => proftpd::launch(setup, scratch, root, ports.explicit),
         Kind::PureFtpd => pure_ftpd::launch(setup, scratch, ports.explicit),
         Kind::OpenSsh => openssh::launch(setup, scratch, ports),
+        Kind::TftpdHpa => tftpd_hpa::launch(root, ports.explicit),
+        Kind::Atftpd => atftpd::launch(root, ports.explicit),
+        Kind::Dnsmasq => dnsmasq::launch(root, ports.explicit),
     };
     let mut command = if launch.accounts {
         isolated(&launch.command, scratch, root)

@@ -4,14 +4,17 @@ use std::path::Path;
 use std::process::Command;
 
 use super::{
-    Launch, Ports, RequireTls, Setup, SshSetup, TlsSetup, UID, config, make_directory, own,
-    wharf_binary,
+    Launch, Ports, RequireTls, Setup, SshSetup, TftpSetup, TlsSetup, UID, config, make_directory,
+    own, wharf_binary,
 };
 use crate::{PASSWORD, Scratch, USER};
 
 pub(super) fn launch(setup: &Setup, scratch: &Scratch, root: &Path, ports: Ports) -> Launch {
     if let Some(ssh) = &setup.ssh {
         return launch_with_ssh(setup, ssh, scratch, root, ports);
+    }
+    if let Some(tftp) = &setup.tftp {
+        return launch_with_tftp(setup, tftp, scratch, root, ports);
     }
     let mut command = Command::new(wharf_binary());
     command.arg("serve");
@@ -85,6 +88,45 @@ authorized_keys_file = "{}"
         root.display(),
         keys.display(),
         ssh.account,
+    );
+    let mut command = Command::new(wharf_binary());
+    command
+        .args(["serve", "--config"])
+        .arg(config(scratch, "wharf.toml", &text));
+    Launch {
+        command,
+        accounts: false,
+    }
+}
+
+/// TFTP alone, for everybody.
+fn launch_with_tftp(
+    setup: &Setup,
+    tftp: &TftpSetup,
+    scratch: &Scratch,
+    root: &Path,
+    ports: Ports,
+) -> Launch {
+    let state = scratch.path().join("state");
+    make_directory(&state);
+    let listen = ports.tftp.map(|address| address.to_string());
+    let text = format!(
+        r#"server.user = "{UID}:{UID}"
+server.state_dir = "{}"
+ftp.listen = []
+ftp.listen_implicit = []
+{}
+[tftp]
+listen = ["{}"]
+root = "{}"
+write = "{}"
+{}"#,
+        state.display(),
+        setup.wharf,
+        listen.unwrap_or_default(),
+        root.display(),
+        if setup.read_only { "deny" } else { "overwrite" },
+        tftp.section.replace("{root}", &root.display().to_string()),
     );
     let mut command = Command::new(wharf_binary());
     command

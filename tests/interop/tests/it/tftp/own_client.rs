@@ -1,0 +1,193 @@
+//! Wharf's own client, against Wharf and against the reference servers (TFT-50..53).
+
+use std::fs;
+use std::process::Command;
+
+use wharf_acceptance_tests::subject::wharf_binary;
+use wharf_acceptance_tests::{Kind, noise};
+
+use super::relay::Faults;
+use super::{
+    Ask, Client, Scene, Way, back, every_size, hundred_mebibytes, in_spite_of_faults, is_long_run,
+    server, there_and_back,
+};
+
+pub(super) struct Own;
+
+impl Own {
+    fn command(verb: &str, ask: &Ask) -> Command {
+        let mut command = Command::new(wharf_binary());
+        command.arg(verb);
+        if let Some(octets) = ask.blksize {
+            command.args(["--blksize", &octets.to_string()]);
+        }
+        if let Some(blocks) = ask.windowsize {
+            command.args(["--windowsize", &blocks.to_string()]);
+        }
+        command
+    }
+
+    fn url(scene: &Scene, ask: &Ask, remote: &str) -> String {
+        let mode = if ask.netascii { ";mode=netascii" } else { "" };
+        format!("tftp://{}/{remote}{mode}", scene.address())
+    }
+}
+
+impl Client for Own {
+    fn put(&self, scene: &Scene, ask: &Ask, local: &str, remote: &str) {
+        let url = Self::url(scene, ask, remote);
+        scene.run(Self::command("put", ask).args([local, &url]));
+    }
+
+    fn get(&self, scene: &Scene, ask: &Ask, remote: &str, local: &str) {
+        let url = Self::url(scene, ask, remote);
+        scene.run(Self::command("get", ask).args([&url, local]));
+    }
+}
+
+#[test]
+fn wharf_moves_files_of_every_size() {
+    every_size(
+        &Own,
+        &[
+            Ask::BARE,
+            Ask::TEXT,
+            Ask::BARE.blksize(8).windowsize(1000),
+            Ask::BARE.blksize(512).windowsize(1),
+            Ask::BARE.blksize(65_464).windowsize(4),
+            Ask::TEXT.blksize(1000).windowsize(5),
+        ],
+    );
+}
+
+#[test]
+fn wharf_moves_100_mebibytes() {
+    let scene = Scene::new(&server(Kind::chosen(), ""));
+    hundred_mebibytes(&Own, &scene, &Ask::BARE.blksize(65_464).windowsize(8));
+    hundred_mebibytes(&Own, &scene, &Ask::BARE);
+}
+
+/// Block numbers begin again three times in the middle of windows (TFT-36).
+#[test]
+fn wharf_moves_100_mebibytes_in_blocks_of_512_octets() {
+    let scene = Scene::new(&server(Kind::chosen(), ""));
+    let ask = Ask::BARE.blksize(512).windowsize(64);
+    hundred_mebibytes(&Own, &scene, &ask);
+}
+
+/// What each server is asked for, whether it knows the option or not.
+const CELLS: [(Way, Ask, usize); 7] = [
+    (Way::Both, Ask::BARE, 0),
+    (Way::Both, Ask::BARE, 1428),
+    (Way::Both, Ask::BARE, 1 << 20),
+    (Way::Both, Ask::TEXT, 50_000),
+    (Way::Both, Ask::BARE.blksize(512).windowsize(1), 50_000),
+    (Way::Both, Ask::BARE.blksize(65_464).windowsize(4), 1 << 20),
+    (Way::Both, Ask::BARE.blksize(512).windowsize(64), 1 << 20),
+];
+
+fn bears(kind: Kind, percent: u8) {
+    in_spite_of_faults(&Own, &server(kind, ""), Faults::of(percent), &CELLS);
+}
+
+#[test]
+fn wharf_bears_a_loss_of_1_percent() {
+    bears(Kind::Wharf, 1);
+}
+
+#[test]
+fn wharf_bears_a_loss_of_10_percent() {
+    bears(Kind::Wharf, 10);
+}
+
+/// 100 MiB over a bad network, in windows.
+#[test]
+fn wharf_moves_100_mebibytes_in_spite_of_losses() {
+    let server = server(Kind::Wharf, "");
+    let percents: &[u8] = if is_long_run() { &[1, 10] } else { &[1] };
+    for percent in percents {
+        let scene = Scene::behind(&server, Faults::of(*percent), 1);
+        let ask = Ask::BARE.blksize(65_464).windowsize(16);
+        hundred_mebibytes(&Own, &scene, &ask);
+        if is_long_run() {
+            hundred_mebibytes(&Own, &scene, &Ask::BARE.blksize(512).windowsize(64));
+        }
+    }
+}
+
+fn every_size_with(kind: Kind) {
+    let server = server(kind, "");
+    let scene = Scene::new(&server);
+    for ask in [
+        Ask::BARE,
+        Ask::TEXT,
+        Ask::BARE.blksize(512).windowsize(1),
+        Ask::BARE.blksize(65_464).windowsize(4),
+    ] {
+        for size in [0, 1, 511, 512, 513, 1428, 5 * 1428, 1 << 20] {
+            there_and_back(&Own, &scene, &ask, size);
+        }
+    }
+    hundred_mebibytes(&Own, &scene, &Ask::BARE.blksize(65_464));
+}
+
+/// tftp-hpa's server knows no windows.
+#[test]
+fn wharf_with_tftpd_hpa() {
+    every_size_with(Kind::TftpdHpa);
+}
+
+#[test]
+fn wharf_with_tftpd_hpa_bears_a_loss_of_1_percent() {
+    bears(Kind::TftpdHpa, 1);
+}
+
+#[test]
+fn wharf_with_tftpd_hpa_bears_a_loss_of_10_percent() {
+    bears(Kind::TftpdHpa, 10);
+}
+
+#[test]
+fn wharf_with_atftpd() {
+    every_size_with(Kind::Atftpd);
+}
+
+#[test]
+fn wharf_with_atftpd_bears_a_loss_of_1_percent() {
+    bears(Kind::Atftpd, 1);
+}
+
+#[test]
+fn wharf_with_atftpd_bears_a_loss_of_10_percent() {
+    bears(Kind::Atftpd, 10);
+}
+
+/// dnsmasq only sends, and knows no windows.
+#[test]
+fn wharf_fetches_from_dnsmasq() {
+    let scene = Scene::new(&server(Kind::Dnsmasq, ""));
+    for ask in [
+        Ask::BARE,
+        Ask::TEXT,
+        Ask::BARE.blksize(512).windowsize(1),
+        Ask::BARE.blksize(65_464),
+    ] {
+        for size in [0, 1, 511, 512, 513, 1428, 5 * 1428, 1 << 20] {
+            back(&Own, &scene, &ask, size);
+        }
+    }
+    let large = noise(1, 100 << 20);
+    scene.server.put("large", &large);
+    let ask = Ask::BARE.blksize(65_464);
+    Own.get(&scene, &ask, "large", "large");
+    assert!(fs::read(scene.local("large")).unwrap() == large, "differs");
+}
+
+#[test]
+fn wharf_fetches_from_dnsmasq_in_spite_of_losses() {
+    let server = server(Kind::Dnsmasq, "");
+    let cells = CELLS.map(|(_, ask, size)| (Way::Back, ask, size));
+    for percent in [1, 10] {
+        in_spite_of_faults(&Own, &server, Faults::of(percent), &cells);
+    }
+}
