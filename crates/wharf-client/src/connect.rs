@@ -31,7 +31,7 @@ pub(crate) async fn connect(site: &Site, options: &Options) -> Result<TcpStream>
         .map_err(|failures| diagnosis::not_connected(site, &failures, options.connect_timeout))
 }
 
-async fn resolve(site: &Site, options: &Options) -> Result<VecDeque<SocketAddr>> {
+pub(crate) async fn resolve(site: &Site, options: &Options) -> Result<VecDeque<SocketAddr>> {
     let look_up = tokio::net::lookup_host((site.host.as_str(), site.port));
     let found = match timeout(options.connect_timeout, look_up).await {
         Ok(Ok(found)) => found,

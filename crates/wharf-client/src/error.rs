@@ -222,7 +222,7 @@ impl Error {
         self
     }
 
-    /// The code of an SFTP status.
+    /// The code of an SFTP status, or of TFTP's ERROR.
     pub(crate) fn with_status(mut self, code: u16) -> Self {
         self.0.code = Some(code);
         self
@@ -264,7 +264,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The server's reply code (FTP) or status code (SFTP), where such a reply was the cause.
+    /// The server's reply code (FTP), status code (SFTP) or error code (TFTP), where such a reply was the cause.
     #[must_use]
     pub const fn code(&self) -> Option<u16> {
         self.0.code

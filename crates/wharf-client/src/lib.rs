@@ -23,6 +23,7 @@ mod retry;
 pub mod site;
 pub mod ssh;
 mod tally;
+pub mod tftp;
 pub mod tls;
 pub mod transfer;
 pub mod tree;

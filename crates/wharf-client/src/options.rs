@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::{ssh::Ssh, tls::Tls};
+use crate::{ssh::Ssh, tftp::Tftp, tls::Tls};
 
 /// A password: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -126,6 +126,8 @@ pub struct Options {
     pub tls: Tls,
     /// SSH.
     pub ssh: Ssh,
+    /// TFTP.
+    pub tftp: Tftp,
 }
 
 impl Default for Options {
@@ -145,6 +147,7 @@ impl Default for Options {
             parallel: 4,
             tls: Tls::default(),
             ssh: Ssh::default(),
+            tftp: Tftp::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     ftp::{Session, session},
     retry::Retry,
     ssh::{self, CopyProtocol, sftp::Sftp},
+    tftp,
 };
 
 /// Sessions with one site. Cheap to clone.
@@ -33,6 +34,8 @@ struct Inner {
 enum Sessions {
     Ftp(Ftp),
     Ssh(Ssh),
+    /// Nothing stands between two files.
+    Tftp(Arc<tftp::Context>),
 }
 
 struct Ftp {
@@ -101,11 +104,13 @@ pub(crate) enum Way {
     Sftp(Sftp),
     /// A command on the other side for each piece of work (SCP-30).
     Scp(Arc<ssh::Connection>),
+    /// A transaction of its own for each file.
+    Tftp(Arc<tftp::Context>),
 }
 
 impl Pool {
     /// A pool without a session yet. `credentials` serve FTP; SSH's are in [`Options::ssh`], and these
-    /// are taken for what is missing there.
+    /// are taken for what is missing there. TFTP has none.
     #[must_use]
     pub fn new(
         site: Site,
@@ -126,6 +131,8 @@ impl Pool {
                 tried: AtomicU64::new(0),
                 failure: Mutex::default(),
             })
+        } else if site.scheme == Scheme::Tftp {
+            Sessions::Tftp(Arc::new(tftp::Context::new(site, options, observer)))
         } else {
             let parallel = options.parallel.max(1);
             let context = session::Context::new(site, credentials, options, observer);
@@ -173,6 +180,7 @@ impl Pool {
         match &self.inner.sessions {
             Sessions::Ftp(ftp) => &ftp.context.options,
             Sessions::Ssh(ssh) => &ssh.context.options,
+            Sessions::Tftp(context) => &context.options,
         }
     }
 
@@ -182,6 +190,7 @@ impl Pool {
         match &self.inner.sessions {
             Sessions::Ftp(ftp) => &ftp.context.site,
             Sessions::Ssh(ssh) => &ssh.context.site,
+            Sessions::Tftp(context) => &context.site,
         }
     }
 
@@ -189,6 +198,7 @@ impl Pool {
         match &self.inner.sessions {
             Sessions::Ftp(ftp) => &ftp.context.observer,
             Sessions::Ssh(ssh) => &ssh.context.observer,
+            Sessions::Tftp(context) => &context.observer,
         }
     }
 
@@ -196,15 +206,17 @@ impl Pool {
     /// sessions: the session itself bounds how many are open.
     pub(crate) fn files_at_once(&self) -> usize {
         match &self.inner.sessions {
-            Sessions::Ftp(_) => self.options().parallel.max(1),
+            Sessions::Ftp(_) | Sessions::Tftp(_) => self.options().parallel.max(1),
             Sessions::Ssh(_) => ssh::sftp::OPEN_FILES,
         }
     }
 
     /// What the next piece of work goes through; opens it when it is not there.
     pub(crate) async fn way(&self) -> Result<Way> {
-        let Sessions::Ssh(ssh) = &self.inner.sessions else {
-            return Ok(Way::Ftp);
+        let ssh = match &self.inner.sessions {
+            Sessions::Ftp(_) => return Ok(Way::Ftp),
+            Sessions::Tftp(context) => return Ok(Way::Tftp(Arc::clone(context))),
+            Sessions::Ssh(ssh) => ssh,
         };
         Ok(match Box::pin(ssh.reach()).await? {
             Reached::Sftp(sftp, _) => Way::Sftp(sftp),
@@ -219,6 +231,7 @@ impl Pool {
         match &self.inner.sessions {
             Sessions::Ssh(ssh) => ssh.commands.acquire().await.map_err(ended),
             Sessions::Ftp(ftp) => ftp.permits.acquire().await.map_err(ended),
+            Sessions::Tftp(context) => context.turn().await,
         }
     }
 
@@ -237,7 +250,7 @@ impl Pool {
     /// Lends an FTP session; waits for one when all are lent.
     pub(crate) async fn lease(&self) -> Result<Lease> {
         let Sessions::Ftp(ftp) = &self.inner.sessions else {
-            let text = "a session of FTP was asked of a site of SSH";
+            let text = "a session of FTP was asked of another site";
             return Err(Error::new(Step::Connect, Kind::Usage, text));
         };
         loop {
@@ -297,6 +310,7 @@ impl Pool {
                     connection.close().await;
                 }
             }
+            Sessions::Tftp(context) => context.close().await,
         }
     }
 }
@@ -409,6 +423,14 @@ pub(crate) fn needs_sftp(pool: &Pool) -> Error {
     );
     Error::new(Step::Command, Kind::Usage, text)
         .hint("this needs SFTP: use sftp://, leave out -O, or ask the server's admin to offer SFTP")
+}
+
+/// TFTP moves single files and nothing else.
+pub(crate) fn only_moves_files(pool: &Pool) -> Error {
+    let text = format!("{}: TFTP can only get and put single files", pool.site());
+    Error::new(Step::Command, Kind::Usage, text).hint(
+        "it has no way to list, remove, rename or make anything; use ftp:// or sftp:// if the host serves them",
+    )
 }
 
 #[cfg(test)]

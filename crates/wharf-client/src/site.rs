@@ -1,9 +1,11 @@
-//! URLs of sites and places on them (RFC 1738 3.2, RFC 3986; draft-ietf-secsh-scp-sftp-ssh-uri-04).
+//! URLs of sites and places on them (RFC 1738 3.2, RFC 3617, RFC 3986;
+//! draft-ietf-secsh-scp-sftp-ssh-uri-04).
 //!
 //! An FTP URL is a list of *segments*: one CWD for each but the last, each percent-decoded on its own,
 //! so `%2F` is a byte of a name and a leading `%2F` means the server's root. Segments are never glued
 //! into a path here. A decoded CR, LF or NUL is refused before anything is sent (command injection); a
-//! password is never shown. What only SSH's places have (`~`, `host:path`, fingerprints) is in [`ssh`].
+//! password is never shown. What only SSH's places have (`~`, `host:path`, fingerprints) is in [`ssh`];
+//! TFTP's have one name, without a login.
 
 mod ssh;
 
@@ -21,7 +23,7 @@ pub enum UrlError {
     NoScheme(String),
     /// A scheme that is not spoken.
     #[error(
-        "{0}:// is not spoken by this version; supported are ftp://, ftpes://, ftps://, sftp:// and scp://"
+        "{0}:// is not spoken by this version; supported are ftp://, ftpes://, ftps://, sftp://, scp:// and tftp://"
     )]
     Scheme(String),
     /// No host.
@@ -42,6 +44,12 @@ pub enum UrlError {
     /// `;type=` with another value than a, i or d.
     #[error(";type= is a (text), i (binary) or d (listing), not {0:?}")]
     Type(String),
+    /// `;mode=` with another value than octet or netascii (RFC 3617).
+    #[error(";mode= is octet (as it is) or netascii (text), not {0:?}")]
+    Mode(String),
+    /// A user, where no login exists.
+    #[error("TFTP has no login: leave out what stands before the @")]
+    User,
     /// `;fingerprint=` that cannot be read.
     #[error(
         ";fingerprint= is the host key's type and SHA-256, such as ssh-ed25519-2ViqsnF..., not {0:?}"
@@ -49,12 +57,12 @@ pub enum UrlError {
     Fingerprint(String),
 }
 
-/// How a URL wants its object (RFC 1738 3.2.2).
+/// How a URL wants its object (RFC 1738 3.2.2; for TFTP RFC 3617).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UrlType {
-    /// `;type=a`.
+    /// `;type=a`, `;mode=netascii`.
     Text,
-    /// `;type=i`.
+    /// `;type=i`, `;mode=octet`.
     Image,
     /// `;type=d`.
     Listing,
@@ -74,11 +82,20 @@ pub enum Scheme {
     Sftp,
     /// `scp://` and `host:path`: SSH; paths begin at home, as OpenSSH's scp has it.
     Scp,
+    /// `tftp://`: single files, without a login.
+    Tftp,
 }
 
 impl Scheme {
     /// Every scheme.
-    pub const ALL: [Self; 5] = [Self::Ftp, Self::Ftpes, Self::Ftps, Self::Sftp, Self::Scp];
+    pub const ALL: [Self; 6] = [
+        Self::Ftp,
+        Self::Ftpes,
+        Self::Ftps,
+        Self::Sftp,
+        Self::Scp,
+        Self::Tftp,
+    ];
 
     /// As a URL has it.
     #[must_use]
@@ -89,6 +106,7 @@ impl Scheme {
             Self::Ftps => "ftps",
             Self::Sftp => "sftp",
             Self::Scp => "scp",
+            Self::Tftp => "tftp",
         }
     }
 
@@ -99,6 +117,7 @@ impl Scheme {
             Self::Ftp | Self::Ftpes => FTP_PORT,
             Self::Ftps => FTPS_PORT,
             Self::Sftp | Self::Scp => SSH_PORT,
+            Self::Tftp => TFTP_PORT,
         }
     }
 
@@ -116,7 +135,7 @@ pub struct Site {
     pub scheme: Scheme,
     /// Name or address, without brackets.
     pub host: String,
-    /// TCP port.
+    /// TCP port; UDP port for TFTP.
     pub port: u16,
     /// Whether the port was named; where it was not, `~/.ssh/config` may name another.
     pub port_is_named: bool,
@@ -138,7 +157,7 @@ pub struct Location {
     pub segments: Vec<Vec<u8>>,
     /// Whether the URL ended in `/` (or names no path): a directory is meant.
     pub directory: bool,
-    /// `;type=`.
+    /// `;type=` or `;mode=`.
     pub kind: Option<UrlType>,
 }
 
@@ -150,6 +169,9 @@ pub const FTPS_PORT: u16 = 990;
 
 /// TCP port of `sftp://` and `scp://`.
 pub const SSH_PORT: u16 = 22;
+
+/// UDP port of `tftp://`.
+pub const TFTP_PORT: u16 = 69;
 
 impl Location {
     /// Reads a URL, or `user@host:path` as scp has it.
@@ -175,6 +197,9 @@ impl Location {
             Some((user, host)) => (Some(user), host),
             None => (None, authority),
         };
+        if scheme == Scheme::Tftp && user_info.is_some() {
+            return Err(UrlError::User);
+        }
         let (user_info, fingerprint) = match user_info {
             Some(text) if scheme.is_ssh() => {
                 let (text, fingerprint) = ssh::parameters(text)?;
@@ -199,11 +224,15 @@ impl Location {
             password,
             fingerprint,
         };
-        let (path, kind) = split_type(path)?;
+        let (path, kind) = if scheme == Scheme::Tftp {
+            split_mode(path)?
+        } else {
+            split_type(path)?
+        };
         let (segments, directory) = match scheme {
             Scheme::Sftp => ssh::segments_from_root(path)?,
             Scheme::Scp => ssh::segments_from_home(path)?,
-            Scheme::Ftp | Scheme::Ftpes | Scheme::Ftps => segments(path)?,
+            Scheme::Ftp | Scheme::Ftpes | Scheme::Ftps | Scheme::Tftp => segments(path)?,
         };
         Ok(Self {
             site,
@@ -276,6 +305,13 @@ impl fmt::Display for Location {
         }
         if self.directory {
             formatter.write_str("/")?;
+        }
+        if self.site.scheme == Scheme::Tftp {
+            return formatter.write_str(match self.kind {
+                Some(UrlType::Text) => ";mode=netascii",
+                Some(UrlType::Image) => ";mode=octet",
+                Some(UrlType::Listing) | None => "",
+            });
         }
         formatter.write_str(match self.kind {
             Some(UrlType::Text) => ";type=a",
@@ -364,22 +400,40 @@ fn host_and_port(text: &str) -> Result<(String, Option<u16>), UrlError> {
     Ok((host, port))
 }
 
-fn split_type(path: &str) -> Result<(&str, Option<UrlType>), UrlError> {
-    let Some(at) = path.to_ascii_lowercase().rfind(";type=") else {
-        return Ok((path, None));
-    };
-    let (front, value) = path.split_at(at);
-    let value = value.get(6..).unwrap_or_default();
-    if value.contains('/') {
-        return Ok((path, None));
+/// The path without a last parameter `name`, and its value.
+fn split_parameter<'a>(path: &'a str, name: &str) -> (&'a str, Option<&'a str>) {
+    let found = path.to_ascii_lowercase().rfind(name).and_then(|at| {
+        let (front, parameter) = path.split_at(at);
+        Some((front, parameter.get(name.len()..)?))
+    });
+    match found {
+        Some((front, value)) if !value.contains('/') => (front, Some(value)),
+        _ => (path, None),
     }
-    let kind = match value.to_ascii_lowercase().as_str() {
-        "a" => UrlType::Text,
-        "i" => UrlType::Image,
-        "d" => UrlType::Listing,
-        _ => return Err(UrlError::Type(value.to_owned())),
+}
+
+fn split_type(path: &str) -> Result<(&str, Option<UrlType>), UrlError> {
+    let (path, value) = split_parameter(path, ";type=");
+    let kind = match value.map(str::to_ascii_lowercase).as_deref() {
+        None => None,
+        Some("a") => Some(UrlType::Text),
+        Some("i") => Some(UrlType::Image),
+        Some("d") => Some(UrlType::Listing),
+        Some(other) => return Err(UrlError::Type(other.to_owned())),
     };
-    Ok((front, Some(kind)))
+    Ok((path, kind))
+}
+
+/// RFC 3617 section 3.
+fn split_mode(path: &str) -> Result<(&str, Option<UrlType>), UrlError> {
+    let (path, value) = split_parameter(path, ";mode=");
+    let kind = match value.map(str::to_ascii_lowercase).as_deref() {
+        None => None,
+        Some("netascii") => Some(UrlType::Text),
+        Some("octet") => Some(UrlType::Image),
+        Some(other) => return Err(UrlError::Mode(other.to_owned())),
+    };
+    Ok((path, kind))
 }
 
 fn segments(path: &str) -> Result<(Vec<Vec<u8>>, bool), UrlError> {
@@ -520,6 +574,8 @@ mod tests {
             "ftp://h//etc",
             "ftpes://u@h/x",
             "ftps://[::1]:2121/x",
+            "tftp://h:6969//etc/motd;mode=netascii",
+            "tftp://[::1]/a%20b/c;mode=octet",
         ] {
             let location = parse(url);
             let mut again = parse(&location.to_string());
@@ -558,6 +614,31 @@ mod tests {
         assert_eq!(
             site("ftp://h:990/"),
             (Scheme::Ftp, 990, "ftp://h:990".into())
+        );
+    }
+
+    /// RFC 3617: the mode stands behind the name, and nobody logs in.
+    #[test]
+    fn tftp_has_a_mode_and_no_user() {
+        let location = parse("tftp://h/pxe/boot.cfg;MODE=NetASCII");
+        assert_eq!(texts(&location), ["pxe", "boot.cfg"]);
+        assert_eq!(
+            (location.site.port, location.kind),
+            (69, Some(UrlType::Text))
+        );
+        assert_eq!(
+            parse("tftp://h:6969/x;mode=octet").kind,
+            Some(UrlType::Image)
+        );
+        assert_eq!(texts(&parse("tftp://h/x;type=a")), ["x;type=a"]);
+        assert_eq!(Location::parse("tftp://ann@h/x"), Err(UrlError::User));
+        assert!(matches!(
+            Location::parse("tftp://h/x;mode=mail"),
+            Err(UrlError::Mode(_))
+        ));
+        assert_eq!(
+            Location::parse("tftp://h/a%00octet"),
+            Err(UrlError::Forbidden)
         );
     }
 

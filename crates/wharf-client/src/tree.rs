@@ -28,9 +28,9 @@ use self::{
 };
 pub use crate::tally::Tally;
 use crate::{
-    Error, Kind, Location, Pool, Result, Step,
+    Error, Kind, Location, Pool, Result, Scheme, Step,
     local::{blocking, make_directory as make_local_directory, read_directory},
-    pool::Way,
+    pool::{Way, only_moves_files},
     transfer::{Download, Upload, get, put, scp},
 };
 
@@ -44,6 +44,9 @@ pub const DEPTH_LIMIT: usize = 128;
 /// [`Error`] when the work cannot begin; what fails on the way is in the [`Tally`] and was told to the
 /// observer.
 pub async fn get_tree(pool: &Pool, source: &Location, target: &Path) -> Result<Tally> {
+    if pool.site().scheme == Scheme::Tftp {
+        return Err(only_moves_files(pool));
+    }
     let path = target.to_owned();
     blocking(&format!("cannot make {}", path.display()), move || {
         make_local_directory(&path)
@@ -76,8 +79,12 @@ pub async fn get_tree(pool: &Pool, source: &Location, target: &Path) -> Result<T
 /// # Errors
 /// As [`get_tree`].
 pub async fn put_tree(pool: &Pool, source: &Path, target: &Location) -> Result<Tally> {
-    if let Way::Scp(connection) = pool.way().await? {
-        return Box::pin(scp::put_tree(pool, &connection, source, target)).await;
+    match pool.way().await? {
+        Way::Scp(connection) => {
+            return Box::pin(scp::put_tree(pool, &connection, source, target)).await;
+        }
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
+        Way::Ftp | Way::Sftp(_) => {}
     }
     let first = Work::Directory(Send {
         source: source.to_owned(),

@@ -6,9 +6,9 @@
 use wharf_proto::ftp::{Pathname, client::Request, server::Representation};
 use wharf_transfer::{Transform, buffer, tls::Truncated};
 
-use super::{Transferred, Verified, ftp::FromWire, partial, sftp};
+use super::{Transferred, Verified, ftp::FromWire, partial, sftp, tftp};
 use crate::{
-    Error, Kind, Location, Pool, Result, Step, Verify,
+    Error, Kind, Location, Pool, Result, Scheme, Step, Verify,
     ftp::{Session, read_within},
     pool::{Way, needs_sftp},
     site::UrlType,
@@ -35,10 +35,15 @@ pub async fn cat(
                     verified,
                 });
             }
-            Err(error) if source.kind == Some(UrlType::Text) && given > 0 => return Err(error),
+            Err(error) if given > 0 && !goes_on(source) => return Err(error),
             Err(error) => retry.after(error).await?,
         }
     }
+}
+
+/// Whether what is left can be asked for alone.
+fn goes_on(source: &Location) -> bool {
+    source.kind != Some(UrlType::Text) && source.site.scheme != Scheme::Tftp
 }
 
 async fn attempt(
@@ -55,6 +60,7 @@ async fn attempt(
         }
         Way::Sftp(session) => Box::pin(sftp::cat(pool, &session, source, given, seen, sink)).await,
         Way::Scp(_) => Err(needs_sftp(pool)),
+        Way::Tftp(context) => Box::pin(tftp::cat(&context, source, given, sink)).await,
     }
 }
 

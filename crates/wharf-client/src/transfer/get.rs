@@ -1,6 +1,6 @@
 //! Downloads, attempt by attempt, by whatever the site speaks.
 
-use super::{Course, Download, Transferred, ftp, scp, sftp};
+use super::{Course, Download, Transferred, ftp, scp, sftp, tftp};
 use crate::{Pool, Result, pool::Way};
 
 /// Fetches one file; tries again as the pool's options say.
@@ -22,5 +22,6 @@ async fn attempt(course: &mut Course<'_>, download: &Download) -> Result<Transfe
         Way::Ftp => Box::pin(ftp::get(course, download)).await,
         Way::Sftp(session) => Box::pin(sftp::get(course, download, &session)).await,
         Way::Scp(connection) => Box::pin(scp::get(course, download, &connection)).await,
+        Way::Tftp(context) => Box::pin(tftp::get(course, download, &context)).await,
     }
 }

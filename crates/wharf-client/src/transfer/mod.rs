@@ -12,6 +12,7 @@ mod part;
 mod put;
 pub(crate) mod scp;
 mod sftp;
+mod tftp;
 mod writer;
 
 use std::{

@@ -1,6 +1,6 @@
 //! Uploads, attempt by attempt, by whatever the site speaks.
 
-use super::{Course, Transferred, Upload, ftp, scp, sftp};
+use super::{Course, Transferred, Upload, ftp, scp, sftp, tftp};
 use crate::{Pool, Result, pool::Way};
 
 /// Sends one file; tries again as the pool's options say, going on from what the server is proved to
@@ -23,5 +23,6 @@ async fn attempt(course: &mut Course<'_>, upload: &Upload) -> Result<Transferred
         Way::Ftp => Box::pin(ftp::put(course, upload)).await,
         Way::Sftp(session) => Box::pin(sftp::put(course, upload, &session)).await,
         Way::Scp(connection) => Box::pin(scp::put(course, upload, &connection)).await,
+        Way::Tftp(context) => Box::pin(tftp::put(course, upload, &context)).await,
     }
 }

@@ -30,11 +30,21 @@ impl Writer {
 
     /// Begins to write a run, when the one before is written; gives its memory back.
     pub(super) async fn write(&mut self, run: Vec<u8>) -> Result<Vec<u8>> {
+        let length = run.len();
+        let mut spare = self.write_front(run, length).await?;
+        spare.clear();
+        Ok(spare)
+    }
+
+    /// As [`Self::write`], but only the first `length` octets, and the memory that is given back keeps
+    /// its length.
+    pub(super) async fn write_front(&mut self, run: Vec<u8>, length: usize) -> Result<Vec<u8>> {
         let spare = self.settled().await?;
         let (file, offset) = (self.file.clone(), self.at);
-        self.at += run.len() as u64;
+        self.at += length.min(run.len()) as u64;
         self.job = Some(tokio::task::spawn_blocking(move || {
-            file.write_all_at(&run, offset).map(|()| run)
+            let front = run.get(..length).unwrap_or(&run);
+            file.write_all_at(front, offset).map(|()| run)
         }));
         Ok(spare)
     }
@@ -51,11 +61,6 @@ impl Writer {
         let written = job
             .await
             .unwrap_or_else(|error| Err(io::Error::other(error)));
-        written
-            .map(|mut run| {
-                run.clear();
-                run
-            })
-            .map_err(|error| Error::local("the local file failed", &error))
+        written.map_err(|error| Error::local("the local file failed", &error))
     }
 }

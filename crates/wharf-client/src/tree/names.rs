@@ -5,7 +5,7 @@ use wharf_proto::ftp::listing::parse::{Entry, Kind as EntryKind};
 use super::sftp;
 use crate::{
     Error, Kind, Location, Pool, Result, Step,
-    pool::{Way, needs_sftp},
+    pool::{Way, needs_sftp, only_moves_files},
 };
 
 /// What is in a directory.
@@ -26,6 +26,7 @@ async fn list_once(pool: &Pool, place: &Location) -> Result<Vec<Entry>> {
     match pool.way().await? {
         Way::Sftp(session) => return sftp::list(&session, place).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
         Way::Ftp => {}
     }
     let mut lease = pool.lease().await?;
@@ -52,6 +53,7 @@ async fn stat_once(pool: &Pool, place: &Location) -> Result<Entry> {
     match pool.way().await? {
         Way::Sftp(session) => return sftp::stat(&session, place).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
         Way::Ftp => {}
     }
     let mut lease = pool.lease().await?;
@@ -85,6 +87,7 @@ async fn is_directory_once(pool: &Pool, place: &Location) -> Result<bool> {
     match pool.way().await? {
         Way::Sftp(session) => return sftp::is_directory(&session, place).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
         Way::Ftp => {}
     }
     let mut lease = pool.lease().await?;
@@ -103,6 +106,7 @@ pub async fn is_tree(pool: &Pool, place: &Location) -> Result<bool> {
             match pool.way().await? {
                 Way::Sftp(session) => sftp::is_tree(&session, place).await,
                 Way::Scp(_) => Ok(true),
+                Way::Tftp(_) => Err(only_moves_files(pool)),
                 Way::Ftp => Ok(stat_once(pool, place).await?.kind == EntryKind::Directory),
             }
         };
@@ -132,6 +136,7 @@ async fn make_directory_once(pool: &Pool, place: &Location, parents: bool) -> Re
     match pool.way().await? {
         Way::Sftp(session) => return sftp::make_directory(&session, place, parents).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
         Way::Ftp => {}
     }
     let mut lease = pool.lease().await?;
@@ -178,6 +183,7 @@ pub async fn rename(pool: &Pool, from: &Location, to: &Location) -> Result<()> {
     match pool.way().await? {
         Way::Sftp(session) => return sftp::rename(&session, from, to).await,
         Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
         Way::Ftp => {}
     }
     let mut lease = pool.lease().await?;
@@ -219,6 +225,7 @@ pub async fn remove(
             return Ok(());
         }
         Way::Scp(_) => return Err(needs_sftp(pool)),
+        Way::Tftp(_) => return Err(only_moves_files(pool)),
         Way::Ftp => {}
     }
     if recursive {

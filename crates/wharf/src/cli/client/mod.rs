@@ -18,6 +18,7 @@ mod shared;
 mod ssh;
 mod stat;
 mod terminal;
+mod tftp;
 
 use std::{future::Future, sync::Arc};
 

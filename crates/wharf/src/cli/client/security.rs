@@ -151,6 +151,10 @@ impl Security {
             (Scheme::Sftp | Scheme::Scp, Some(_)) => Err(Failure::usage(format!(
                 "{site} is SSH, which has no TLS: leave out --tls"
             ))),
+            (Scheme::Tftp, None) => Ok(Mode::Plain),
+            (Scheme::Tftp, Some(_)) => Err(Failure::usage(format!(
+                "{site} is TFTP, which has no TLS: leave out --tls"
+            ))),
             (Scheme::Ftpes, Some(_)) => Err(contradiction("explicit TLS")),
             (Scheme::Ftps, Some(_)) => Err(contradiction("implicit TLS")),
         }

@@ -2,9 +2,11 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use wharf_client::{Credentials, DataMode, Family, Location, Options, Pool, Site, Verify};
+use wharf_client::{Credentials, DataMode, Family, Location, Options, Pool, Scheme, Site, Verify};
 
-use super::{Watcher, login, progress::Console, security::Security, ssh::SshFlags};
+use super::{
+    Watcher, login, progress::Console, security::Security, ssh::SshFlags, tftp::TftpFlags,
+};
 use crate::{cli::environment, exit::Failure};
 
 /// Options of every client command.
@@ -27,6 +29,8 @@ pub(crate) struct Shared {
     pub(super) security: Security,
     #[command(flatten)]
     ssh: SshFlags,
+    #[command(flatten)]
+    tftp: TftpFlags,
     /// Let the server open data connections (PORT, EPRT).
     #[arg(long, conflicts_with = "passive", help_heading = "Connection")]
     active: bool,
@@ -122,6 +126,13 @@ impl Shared {
             ssh.password = login::password_of_ssh(self, site)?;
             // SSH finds its user and asks for passwords when the server wants one.
             Credentials::anonymous()
+        } else if site.scheme == Scheme::Tftp {
+            if self.user.is_some() || self.password_file.is_some() {
+                return Err(Failure::usage(
+                    "TFTP has no login: leave out --user and --password-file",
+                ));
+            }
+            Credentials::anonymous()
         } else {
             login::find(self, site)?
         };
@@ -151,6 +162,7 @@ impl Shared {
             links: transfers.links,
             tls: self.security.of(site)?,
             ssh,
+            tftp: self.tftp.choices(),
             ..Options::default()
         };
         let watcher: Arc<Console> = Arc::clone(watcher);

@@ -1,0 +1,194 @@
+//! Transfers over TFTP: one transaction for each file, its blocks received or sent in runs.
+//!
+//! The protocol has no way to go on in the middle and no hash: a failed file starts over, and the size is
+//! what a copy is checked by, told by tsize before the first block. A local file is not touched before the
+//! server's first block is here, and bears its name only when it is whole (TFT-52).
+
+mod cat;
+mod content;
+mod get;
+mod outlet;
+mod put;
+mod receive;
+#[cfg(test)]
+mod tests;
+
+pub(super) use cat::cat;
+pub(super) use get::get;
+pub(super) use put::put;
+
+use wharf_proto::tftp::{
+    Direction, ErrorCode, Mode, Offer, OptionList, Outcome, Packet, Terms, option, packet,
+};
+
+use super::Verified;
+use crate::{
+    Error, Kind, Location, Options, Result, Step, Verify,
+    observer::Observer,
+    site::UrlType,
+    tftp::{Link, Trouble, diagnosis, refusal},
+};
+
+/// What is asked of a server.
+struct Asked {
+    direction: Direction,
+    name: Vec<u8>,
+    mode: Mode,
+    /// What failed, when something does.
+    what: String,
+}
+
+impl Asked {
+    fn new(direction: Direction, place: &Location, options: &Options) -> Result<Self> {
+        let usage = |text: String| Err(Error::new(Step::Command, Kind::Usage, text));
+        if place.name().is_none_or(|name| name == b"/") || place.directory {
+            return usage(format!("{place} names no file; TFTP has no directories"));
+        }
+        if options.verify == Verify::Hash {
+            return usage("TFTP has no hash to compare with".to_owned());
+        }
+        Ok(Self {
+            direction,
+            name: place.path(),
+            mode: match place.kind {
+                Some(UrlType::Text) => Mode::Netascii,
+                _ => Mode::Octet,
+            },
+            what: match direction {
+                Direction::Read => format!("cannot fetch {place}"),
+                Direction::Write => format!("cannot send {place}"),
+            },
+        })
+    }
+
+    const fn is_text(&self) -> bool {
+        matches!(self.mode, Mode::Netascii)
+    }
+
+    /// The request on the wire, which the observer hears.
+    fn request(&self, offer: &Offer, observer: &dyn Observer) -> Result<Vec<u8>> {
+        let mut request = Vec::new();
+        packet::request(self.direction, &self.name, self.mode, offer, &mut request).map_err(
+            |error| {
+                let text = format!("{}: {error}", self.what);
+                Error::new(Step::Command, Kind::Usage, text)
+            },
+        )?;
+        tell(observer, '>', &request);
+        Ok(request)
+    }
+
+    /// Why a transaction ended before its time.
+    fn ended(
+        &self,
+        link: &Link,
+        outcome: Option<&Outcome>,
+        terms: Option<&Terms>,
+        blocks: u64,
+    ) -> Trouble {
+        match outcome {
+            Some(Outcome::Refused { code, text, .. }) => {
+                let error = refusal::refused(&self.what, *code, text);
+                let may_be_options = matches!(
+                    code,
+                    ErrorCode::NotDefined | ErrorCode::IllegalOperation | ErrorCode::OptionRefused
+                );
+                if terms.is_none() && may_be_options {
+                    Trouble::Options(error)
+                } else {
+                    Trouble::Final(error)
+                }
+            }
+            Some(Outcome::TimedOut { .. }) | None if !link.is_answered() => {
+                Trouble::Silent(link.foreign())
+            }
+            Some(Outcome::Unconfirmed) => Trouble::Final(
+                Error::new(
+                    Step::Transfer,
+                    Kind::Partial,
+                    format!(
+                        "{}: everything was sent, but the server did not say that it is there",
+                        self.what
+                    ),
+                )
+                .retryable(),
+            ),
+            Some(Outcome::Violation(violation)) => Trouble::Final(Error::new(
+                Step::Transfer,
+                Kind::Protocol,
+                format!("{}: the server's answer: {violation}", self.what),
+            )),
+            // What failed here has an error of its own.
+            Some(Outcome::Failed { .. }) => Trouble::Final(Error::new(
+                Step::Transfer,
+                Kind::Protocol,
+                format!(
+                    "{}: the server sent a larger block than agreed on",
+                    self.what
+                ),
+            )),
+            Some(Outcome::TimedOut { .. } | Outcome::Complete) | None => {
+                Trouble::Final(diagnosis::stalled(&self.what, terms, blocks))
+            }
+        }
+    }
+}
+
+/// Gives a machine what the server says, but for a granted interval: that binds the server, whose own one
+/// may be very long, while this end goes on adapting to the path.
+fn hear(asked: &Offer, datagram: &[u8], handle: impl FnOnce(&Packet<'_>)) {
+    let Ok(packet) = Packet::parse(datagram) else {
+        return;
+    };
+    if let Packet::Oack(granted) = packet
+        && option::accept(asked, &granted).is_ok()
+    {
+        let mut kept = Vec::new();
+        for (name, value) in granted.iter() {
+            if !name.eq_ignore_ascii_case(b"timeout") {
+                for text in [name, value] {
+                    kept.extend_from_slice(text);
+                    kept.push(0);
+                }
+            }
+        }
+        if let Ok(kept) = OptionList::parse(&kept) {
+            return handle(&Packet::Oack(kept));
+        }
+    }
+    handle(&packet);
+}
+
+/// The observer hears what is no block and no ACK.
+fn tell(observer: &dyn Observer, direction: char, datagram: &[u8]) {
+    let line = match Packet::parse(datagram) {
+        Ok(Packet::Request(request)) => {
+            let verb = match request.direction {
+                Direction::Read => "RRQ",
+                Direction::Write => "WRQ",
+            };
+            let name = refusal::words(request.name);
+            let options = listed(request.options.iter());
+            format!("{verb} {name} {}{options}", request.mode.name())
+        }
+        Ok(Packet::Oack(options)) => format!("OACK{}", listed(options.iter())),
+        Ok(Packet::Error { code, text }) => format!("ERROR {code} {}", refusal::words(text)),
+        Ok(Packet::Data { .. } | Packet::Ack { .. }) | Err(_) => return,
+    };
+    observer.dialogue(direction, &line);
+}
+
+fn listed<'a>(options: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
+    options
+        .map(|(name, value)| format!(" {}={}", refusal::words(name), refusal::words(value)))
+        .collect()
+}
+
+/// How sure a copy is that the server told the size of, if it did.
+fn sure(options: &Options, size_was_told: bool) -> Verified {
+    if size_was_told && options.verify != Verify::None {
+        Verified::Size
+    } else {
+        Verified::Closed
+    }
+}

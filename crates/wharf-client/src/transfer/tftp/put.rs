@@ -1,0 +1,217 @@
+//! A local file to a server, by TFTP.
+
+use std::{path::Path, sync::Arc};
+
+use wharf_proto::tftp::{Direction, ErrorCode, Offer, Outcome, Sender, sender::Transmit};
+use wharf_transfer::Meter;
+
+use super::{
+    super::{Course, Transferred, Upload},
+    Asked,
+    content::{Content, Original},
+    hear, sure, tell,
+};
+use crate::{
+    Result,
+    local::{Facts, Local, blocking, facts},
+    tftp::{Context, Heard, Link, Opening, Trouble, diagnosis, now},
+};
+
+/// Room for what a server says; blocks of its are cut, and count for nothing.
+const ROOM: usize = 4096;
+
+/// One attempt at one file.
+pub(in super::super) async fn put(
+    course: &mut Course<'_>,
+    upload: &Upload,
+    context: &Arc<Context>,
+) -> Result<Transferred> {
+    let asked = Asked::new(Direction::Write, &upload.target, &context.options)?;
+    let (file, facts) = open(&upload.source).await?;
+    let _turn = context.turn().await?;
+    let original = Original::new(file, facts.size, asked.is_text()).await?;
+    let mut openings = context.openings().await?;
+    course.tell_started(Some(original.wire), 0);
+    let meter = Arc::clone(&course.meter);
+    while let Some(opening) = openings.next() {
+        match Box::pin(send(context, &asked, &opening, &original, &meter)).await {
+            Ok(size_was_told) => {
+                return Ok(Transferred {
+                    size: original.host,
+                    kept: 0,
+                    verified: sure(&context.options, size_was_told),
+                });
+            }
+            Err(trouble) => openings.failed(&asked.what, &opening, trouble)?,
+        }
+    }
+    Err(openings.exhausted())
+}
+
+async fn open(path: &Path) -> Result<(Local, Facts)> {
+    let what = format!("cannot read {}", path.display());
+    let path = path.to_owned();
+    blocking(&what, move || {
+        let file = Local::open(&path)?;
+        let found = facts(&path)?.ok_or(std::io::ErrorKind::NotFound)?;
+        Ok((file, found))
+    })
+    .await
+}
+
+/// Sends a file by asking once; says whether the server was told the size and agreed.
+async fn send(
+    context: &Context,
+    asked: &Asked,
+    opening: &Opening,
+    original: &Original,
+    meter: &Meter,
+) -> Result<bool, Trouble> {
+    let tftp = &context.options.tftp;
+    let offer = if opening.is_bare {
+        Offer::default()
+    } else {
+        tftp.offer(original.wire)
+    };
+    let request = asked.request(&offer, &*context.observer)?;
+    let link = Link::open(opening.address, tftp.any_source).map_err(Trouble::Unreachable)?;
+    let sender = Sender::asking(request, offer, tftp.timing, now());
+    let mut delivery = Delivery {
+        context,
+        asked,
+        opening,
+        offer,
+        link,
+        sender,
+        original,
+        content: None,
+        meter,
+        counted: 0,
+    };
+    let sent = delivery.run().await;
+    if sent.is_err() {
+        delivery.give_up().await;
+    }
+    sent
+}
+
+struct Delivery<'a> {
+    context: &'a Context,
+    asked: &'a Asked,
+    opening: &'a Opening,
+    offer: Offer,
+    link: Link,
+    sender: Sender,
+    original: &'a Original,
+    /// The file in blocks, once their size is agreed on.
+    content: Option<Content>,
+    meter: &'a Meter,
+    /// Octets that the meter has heard of.
+    counted: u64,
+}
+
+impl Delivery<'_> {
+    async fn run(&mut self) -> Result<bool, Trouble> {
+        let mut room = [0; ROOM];
+        let mut heard_at = now();
+        loop {
+            self.transmit().await?;
+            match self.sender.outcome() {
+                None => {}
+                Some(Outcome::Complete) => {
+                    let told = self.sender.terms().and_then(|terms| terms.size);
+                    return Ok(told == Some(self.original.wire));
+                }
+                Some(_) => return Err(self.ended()),
+            }
+            let patience = if self.link.is_answered() {
+                self.context.options.idle_timeout
+            } else {
+                self.opening.patience
+            };
+            let limit = heard_at + patience;
+            let until = self
+                .sender
+                .poll_timeout()
+                .map_or(limit, |until| until.min(limit));
+            let heard = self.link.hear(&mut room, until).await;
+            let heard =
+                heard.map_err(|error| Trouble::of_link(&self.link, &self.asked.what, error))?;
+            let now = now();
+            if heard == Heard::Packet {
+                heard_at = now;
+                tell(&*self.context.observer, '<', self.link.packet());
+                hear(&self.offer, self.link.packet(), |packet| {
+                    self.sender.handle_packet(packet, now);
+                });
+                self.learn();
+            }
+            self.sender.handle_timeout(now);
+            if now >= limit {
+                self.transmit().await?;
+                return Err(self.ended());
+            }
+        }
+    }
+
+    /// Sends what the machine wants sent.
+    async fn transmit(&mut self) -> Result<(), Trouble> {
+        while let Some(transmit) = self.sender.poll_transmit() {
+            match (transmit, &mut self.content) {
+                (Transmit::Packet(packet), _) => {
+                    if let Err(error) = self.link.send(packet).await {
+                        return Err(Trouble::of_link(&self.link, &self.asked.what, error));
+                    }
+                }
+                (Transmit::Blocks { first, count }, Some(content)) => {
+                    content
+                        .send(&mut self.link, &self.asked.what, first, count)
+                        .await?;
+                    self.sender.transmitted(now());
+                }
+                // It wants blocks only after an answer, which told their size.
+                (Transmit::Blocks { .. }, None) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What an answer tells: the size of blocks, and how far the server is.
+    fn learn(&mut self) {
+        let Some(terms) = self.sender.terms().copied() else {
+            return;
+        };
+        let content = self.content.get_or_insert_with(|| {
+            self.context.remember(self.opening);
+            Content::new(self.original.clone(), terms.block_size, terms.rollover)
+        });
+        self.sender.set_last(content.last());
+        let arrived = self
+            .sender
+            .acknowledged()
+            .saturating_mul(u64::from(terms.block_size))
+            .min(self.original.wire);
+        self.meter.add(arrived.saturating_sub(self.counted));
+        self.counted = arrived;
+    }
+
+    fn ended(&self) -> Trouble {
+        let sender = &self.sender;
+        self.asked.ended(
+            &self.link,
+            sender.outcome(),
+            sender.terms(),
+            sender.acknowledged(),
+        )
+    }
+
+    /// It failed here: the server need not wait.
+    async fn give_up(&mut self) {
+        if self.link.is_answered() && self.sender.outcome().is_none() {
+            let code = ErrorCode::NotDefined;
+            self.sender.fail(code, diagnosis::LOCAL_FAILURE);
+            // Nobody waits for it.
+            let _ = self.transmit().await;
+        }
+    }
+}
