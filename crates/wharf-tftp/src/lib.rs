@@ -7,17 +7,25 @@
 //!
 //! This crate must not know another front end, nor a concrete volume.
 
+mod clock;
 mod content;
 pub mod directory;
 pub mod error_codes;
+mod front_end;
 pub mod mac;
+mod mailbox;
 pub mod name;
 pub mod neighbours;
 pub mod policy;
 pub mod rewrite;
+mod server;
 pub mod settings;
 mod template;
+mod transaction;
+mod transactions;
+mod wire;
 
+pub use front_end::TftpFrontEnd;
 pub use mac::Mac;
 pub use settings::{ClientRule, MtuCap, Settings, WriteMode};
 pub use template::TemplateError;

@@ -1,0 +1,444 @@
+//! WRQ: a file comes in.
+//!
+//! Blocks are received right behind one another into a thread's buffer, acknowledged, and written as one run
+//! before the next wait. The last ACK goes out when the file is complete under its name (TFT-37).
+
+use std::{io, time::Instant};
+
+use wharf_engine::{
+    Ending, FileTransfer,
+    events::{Direction, Event, TransferEnd},
+    transfers::pay,
+};
+use wharf_proto::tftp::{
+    ErrorCode, Mode, Packet, Receiver, Terms, netascii::Decoder, outcome::Outcome, packet::HEADER,
+    receiver::Arrival,
+};
+use wharf_transfer::buffer;
+use wharf_vfs::{AbortedUpload, ErrorKind, Links, Metadata, Upload, UploadMode};
+
+use super::{
+    Context, Next, Refusal, Repetitions, cause, refused, scratch, silence,
+    watch::{Wake, Watch},
+};
+use crate::{
+    WriteMode, clock, error_codes,
+    mailbox::Note,
+    policy,
+    wire::{Wire, is_gone},
+};
+
+/// Datagrams that are heard before what came is written.
+const AT_ONCE: usize = 1024;
+
+/// Octets of an ERROR's words that are looked at.
+const LOOKED_AT: usize = 512;
+
+/// What the first octets of a block are.
+const DATA: [u8; 2] = [0, 3];
+
+/// Why the loop ended.
+enum End {
+    /// The machine says how.
+    Outcome,
+    /// The client has begun anew.
+    Anew,
+    /// The client asked for something else.
+    Replaced,
+    /// The file is there, and nobody shall wait for the client any more.
+    Settled,
+    /// The client is gone.
+    Gone(io::Error),
+}
+
+/// What a wake brought.
+#[derive(Default)]
+struct Gathered {
+    /// Octets of blocks.
+    octets: u64,
+    /// The file is whole.
+    is_last: bool,
+    /// More may be there.
+    is_cut: bool,
+    /// What could not be written at once.
+    late: Option<Vec<u8>>,
+}
+
+struct Receiving<'a> {
+    context: &'a Context<'a>,
+    wire: Wire,
+    machine: Receiver,
+    terms: Terms,
+    upload: Option<Upload>,
+    told: Option<FileTransfer>,
+    decoder: Option<Decoder>,
+    /// Octets that came.
+    received: u64,
+    /// Octets of the file that are written.
+    written: u64,
+    /// Why we gave up, for the log.
+    failure: Option<String>,
+    repetitions: Repetitions,
+}
+
+/// Serves a WRQ.
+pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
+    let existing = existing(context).await?;
+    policy::may_write(context.rule.write, existing.as_ref())
+        .map_err(|told| Refusal::new(told, format!("{} (tftp.write)", told.1)))?;
+    let throttles = &context.session.account().upload;
+    let (terms, oack) = context.terms(None, throttles);
+    if terms
+        .size
+        .is_some_and(|size| size > context.settings.max_upload)
+    {
+        return Err(Refusal::new(
+            error_codes::wire(ErrorKind::OverQuota),
+            "the file is larger than tftp.max_upload",
+        ));
+    }
+    let wire = context.wire()?;
+    let view = context.session.view();
+    let upload = match (context.rule.write, &existing) {
+        // What the whole world may write stays so, or it would be the last time.
+        (WriteMode::Existing, Some(file)) => {
+            view.begin_upload_as(&context.path, UploadMode::Replace, file.mode)
+                .await?
+        }
+        _ => {
+            let umask = view.settings().umask;
+            view.begin_upload(&context.path, UploadMode::Replace, umask)
+                .await?
+        }
+    };
+    let now = clock::now();
+    let mut receiving = Receiving {
+        context,
+        wire,
+        machine: Receiver::serving(terms, oack, context.settings.timing, now),
+        terms,
+        upload: Some(upload),
+        told: Some(context.told(Direction::Upload)),
+        decoder: (context.request.mode == Mode::Netascii).then(Decoder::default),
+        received: 0,
+        written: 0,
+        failure: None,
+        repetitions: Repetitions::default(),
+    };
+    let mut watch = Watch::new(context.mailbox, context.session.record(), now);
+    let end = receiving.run(&mut watch).await;
+    Ok(receiving.finish(end).await)
+}
+
+/// What stands where the file shall go.
+async fn existing(context: &Context<'_>) -> Result<Option<Metadata>, Refusal> {
+    if context.rule.write == WriteMode::Deny {
+        return Ok(None);
+    }
+    let links = match context.rule.write {
+        // A link is something that stands there, wherever it leads.
+        WriteMode::Create => Links::NoFollow,
+        _ => Links::Follow,
+    };
+    let view = context.session.view();
+    match view.metadata(&context.path, links).await {
+        Ok(metadata) => Ok(Some(metadata)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Receiving<'_> {
+    async fn run(&mut self, watch: &mut Watch) -> End {
+        loop {
+            if let Err(error) = self.transmit() {
+                return End::Gone(error);
+            }
+            if self.machine.outcome().is_some() {
+                return End::Outcome;
+            }
+            let ending = self.context.session.record().ending();
+            if self.machine.is_settled() && ending != Ending::None {
+                return End::Settled;
+            }
+            let taken = match watch.wait(&self.wire, self.machine.poll_timeout()).await {
+                Wake::Readable => self.take().await.map(drop),
+                Wake::Due => match self.take().await {
+                    Ok(now) => {
+                        self.machine.handle_timeout(now);
+                        Ok(())
+                    }
+                    Err(error) => Err(error),
+                },
+                Wake::Note(Note::Repeated) => {
+                    if self.machine.is_settled() {
+                        return End::Anew;
+                    }
+                    self.machine.repeat_opening(clock::now());
+                    if self.machine.peer_has_answered()
+                        && self.repetitions.is_new_beginning(self.machine.received())
+                    {
+                        return End::Anew;
+                    }
+                    Ok(())
+                }
+                Wake::Note(Note::Replaced) => return End::Replaced,
+                Wake::Ending(Ending::Now) => {
+                    let text = "Ended by the server";
+                    self.fail(ErrorCode::NotDefined, text, "ended by the server");
+                    Ok(())
+                }
+                Wake::Ending(_) => Ok(()),
+            };
+            if let Err(error) = taken {
+                return End::Gone(error);
+            }
+        }
+    }
+
+    /// Takes what has come and stores it; tells the time.
+    async fn take(&mut self) -> io::Result<Instant> {
+        let now = clock::now();
+        let gathered = self.gather(now)?;
+        if gathered.octets > 0
+            && let Some(told) = &mut self.told
+        {
+            told.received(gathered.octets);
+        }
+        // The ACKs of what is limited wait until it is paid for.
+        pay(&self.context.session.account().upload, gathered.octets).await;
+        if let Some(late) = gathered.late {
+            self.write(late).await;
+        }
+        if gathered.is_last {
+            self.commit().await;
+        }
+        if gathered.is_cut {
+            tokio::task::yield_now().await;
+        }
+        Ok(now)
+    }
+
+    /// Receives what is there, as far as a run has room, acknowledges it, and writes it if that can be done
+    /// at once.
+    fn gather(&mut self, now: Instant) -> io::Result<Gathered> {
+        scratch::receiving(|buffer| {
+            let is_limited = !self.context.session.account().upload.is_empty();
+            let block_size = usize::from(self.terms.block_size);
+            let mut gathered = Gathered {
+                is_cut: true,
+                ..Gathered::default()
+            };
+            let mut filled = 0;
+            for _ in 0..AT_ONCE {
+                if self.machine.outcome().is_some() || gathered.is_last {
+                    break;
+                }
+                // Room for a block, and for an ERROR's words where blocks are small.
+                let room = block_size.max(LOOKED_AT);
+                let Some(body) = buffer.get_mut(filled..filled + room) else {
+                    break;
+                };
+                let mut head = [0; HEADER];
+                let octets = match self.wire.try_receive(&mut head, body) {
+                    Ok(octets) => octets,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        gathered.is_cut = false;
+                        break;
+                    }
+                    Err(error) if is_gone(&error) => return Err(error),
+                    Err(_) => continue,
+                };
+                let Some(length) = octets.checked_sub(HEADER) else {
+                    continue;
+                };
+                let [first, second, high, low] = head;
+                if [first, second] != DATA {
+                    self.hear(head, body, length, now);
+                    continue;
+                }
+                let block = u16::from_be_bytes([high, low]);
+                let arrival = self.machine.handle_data(block, length, now);
+                if let Arrival::Store { is_last, .. } = arrival {
+                    filled += length;
+                    gathered.octets += length as u64;
+                    gathered.is_last = is_last;
+                    if self.received + gathered.octets > self.context.settings.max_upload {
+                        let (code, text) = error_codes::wire(ErrorKind::OverQuota);
+                        self.fail(code, text, "the file is larger than tftp.max_upload");
+                        gathered.is_last = false;
+                        break;
+                    }
+                }
+                if !is_limited {
+                    self.transmit()?;
+                }
+            }
+            self.received += gathered.octets;
+            let run = buffer.get(..filled).unwrap_or_default();
+            gathered.late = self.write_at_once(run, gathered.is_last);
+            Ok(gathered)
+        })
+    }
+
+    /// Takes what is no block.
+    fn hear(&mut self, head: [u8; HEADER], body: &[u8], length: usize, now: Instant) {
+        let mut datagram = [0; HEADER + LOOKED_AT];
+        let octets = length.min(LOOKED_AT).min(body.len());
+        let (front, back) = datagram.split_at_mut(HEADER);
+        front.copy_from_slice(&head);
+        for (to, from) in back.iter_mut().zip(body.iter().take(octets)) {
+            *to = *from;
+        }
+        // What is no packet is nobody's.
+        if let Ok(packet) = Packet::parse(datagram.get(..HEADER + octets).unwrap_or_default()) {
+            self.machine.handle_packet(&packet, now);
+        }
+    }
+
+    /// Writes a run; what must be waited for comes back.
+    fn write_at_once(&mut self, run: &[u8], is_last: bool) -> Option<Vec<u8>> {
+        let upload = self.upload.as_ref()?;
+        let converted = self.decoder.as_mut().map(|decoder| {
+            let mut converted = buffer::borrow();
+            decoder.decode(run, &mut converted);
+            if is_last {
+                decoder.finish(&mut converted);
+            }
+            converted
+        });
+        let octets = converted.as_deref().unwrap_or(run);
+        if octets.is_empty() {
+            converted.into_iter().for_each(buffer::give_back);
+            return None;
+        }
+        let at = upload.start() + self.written;
+        match upload.file().try_write_at(octets, at) {
+            None => Some(converted.unwrap_or_else(|| {
+                let mut kept = buffer::borrow();
+                kept.extend_from_slice(run);
+                kept
+            })),
+            Some(done) => {
+                let count = octets.len() as u64;
+                converted.into_iter().for_each(buffer::give_back);
+                self.wrote(done.map(|()| count));
+                None
+            }
+        }
+    }
+
+    /// Writes a run that must be waited for.
+    async fn write(&mut self, run: Vec<u8>) {
+        let Some(upload) = &self.upload else {
+            return;
+        };
+        let at = upload.start() + self.written;
+        let count = run.len() as u64;
+        let done = upload.file().write_at(run, at).await;
+        self.wrote(done.map(|run| {
+            buffer::give_back(run);
+            count
+        }));
+    }
+
+    fn wrote(&mut self, done: wharf_vfs::Result<u64>) {
+        match done {
+            Ok(octets) => self.written += octets,
+            Err(error) => self.fail_by(&error),
+        }
+    }
+
+    /// All has come: the file gets its name, then the client its last ACK.
+    async fn commit(&mut self) {
+        if self.machine.outcome().is_some() {
+            return;
+        }
+        let Some(upload) = self.upload.take() else {
+            return;
+        };
+        match Box::pin(upload.commit(None)).await {
+            Ok(()) => {
+                if let Some(told) = self.told.take() {
+                    told.finish(TransferEnd::Committed);
+                }
+                self.machine.settle(clock::now());
+            }
+            Err(error) => self.fail_by(&error),
+        }
+    }
+
+    /// Sends what is due.
+    fn transmit(&mut self) -> io::Result<()> {
+        while let Some(packet) = self.machine.poll_transmit() {
+            if let Err(error) = self.wire.try_send(packet)
+                && is_gone(&error)
+            {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn fail_by(&mut self, error: &wharf_vfs::Error) {
+        let (code, text) = error_codes::wire(error.kind);
+        self.fail(code, text, &cause(error));
+    }
+
+    fn fail(&mut self, code: ErrorCode, text: &str, cause: &str) {
+        self.failure.get_or_insert_with(|| cause.to_owned());
+        self.machine.fail(code, text);
+    }
+
+    /// Removes what is not whole, tells, and says whether the client wants the same again.
+    async fn finish(mut self, end: End) -> Next {
+        let is_anew = matches!(end, End::Anew);
+        let cause = match end {
+            End::Anew => "the client has begun anew".to_owned(),
+            End::Replaced => "the client asked for something else".to_owned(),
+            End::Gone(error) => format!("the client is gone: {error}"),
+            End::Settled => String::new(),
+            End::Outcome => match self.machine.outcome() {
+                Some(Outcome::Refused { code, text, .. }) => refused(*code, text),
+                Some(Outcome::TimedOut { answered }) => {
+                    let Terms {
+                        rollover, window, ..
+                    } = self.terms;
+                    silence(*answered, self.machine.received(), rollover, window)
+                }
+                _ => self.failure.take().unwrap_or_default(),
+            },
+        };
+        let mut kept = false;
+        if let Some(upload) = self.upload.take() {
+            let counted = if self.context.settings.keep_partial {
+                self.received
+            } else {
+                0
+            };
+            match Box::pin(upload.abort(counted)).await {
+                Ok(aborted) => kept = aborted == AbortedUpload::KeptPartial,
+                Err(error) => {
+                    let cause = super::cause(&error);
+                    let event = Event::VolumeFailed { cause: &cause };
+                    self.context.session.tell(&event);
+                }
+            }
+        }
+        if let Some(told) = self.told.take() {
+            told.finish(TransferEnd::Aborted { cause, kept });
+        }
+        // A client that ended it and asks again is served again at once, whichever came first here.
+        let is_asked_again = match self.machine.outcome() {
+            Some(Outcome::Complete | Outcome::Refused { .. }) => {
+                self.context.mailbox.take_note() == Some(Note::Repeated)
+            }
+            _ => false,
+        };
+        if is_anew || is_asked_again {
+            Next::Again
+        } else {
+            Next::Over
+        }
+    }
+}
