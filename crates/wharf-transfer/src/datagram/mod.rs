@@ -177,10 +177,7 @@ impl DatagramSocket {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`]; an ICMP error.
     pub fn try_receive(&self, head: &mut [u8], body: &mut [u8]) -> io::Result<Received> {
-        self.socket
-            .try_io(Interest::READABLE | Interest::ERROR, || {
-                self.receive_now(head, body)
-            })
+        self.when_told(|| self.receive_now(head, body))
     }
 
     /// Waits for a datagram; see [`Self::try_receive`]. Nothing is lost when it is dropped while waiting.
@@ -214,10 +211,18 @@ impl DatagramSocket {
     /// datagram that is here already is found together with the next. Only in a runtime of one thread, and
     /// without an await since the last datagram was received.
     pub fn rest(&self) {
-        let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-        let _ = self
-            .socket
-            .try_io(Interest::READABLE | Interest::ERROR, nothing);
+        let _: io::Result<()> = self.when_told(|| Err(io::ErrorKind::WouldBlock.into()));
+    }
+
+    /// Runs `receive` if the reactor has told of a datagram or an error; it tells anew once `receive` found
+    /// nothing. (Of both at once the runtime cannot be asked.)
+    fn when_told<T>(&self, mut receive: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        match self.socket.try_io(Interest::READABLE, &mut receive) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.socket.try_io(Interest::ERROR, receive)
+            }
+            done => done,
+        }
     }
 
     fn receive_now(&self, head: &mut [u8], body: &mut [u8]) -> io::Result<Received> {
@@ -246,10 +251,7 @@ impl DatagramSocket {
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`]; what the system says.
     pub fn try_receive_routed(&self, buffer: &mut [u8]) -> io::Result<Routed> {
-        self.socket
-            .try_io(Interest::READABLE | Interest::ERROR, || {
-                route::receive(&self.socket, buffer)
-            })
+        self.when_told(|| route::receive(&self.socket, buffer))
     }
 
     /// Waits for a datagram; see [`Self::try_receive_routed`]. Nothing is lost when it is dropped while

@@ -45,7 +45,7 @@ impl Route {
         }
     }
 
-    fn v6(info: &in6_pktinfo) -> Self {
+    pub(super) fn v6(info: &in6_pktinfo) -> Self {
         let destination = Ipv6Addr::from(info.ipi6_addr.s6_addr);
         Self {
             local: (!destination.is_multicast()).then_some(destination.into()),

@@ -59,7 +59,7 @@ impl Segmentation {
         Ok(())
     }
 
-    fn set(&self, socket: &UdpSocket, size: u16) -> io::Result<()> {
+    fn set(&self, socket: &UdpSocket, size: u16) -> Result<(), nix::Error> {
         if self.size.load(Ordering::Relaxed) != size {
             setsockopt(socket, UdpGsoSegment, &i32::from(size))?;
             self.size.store(size, Ordering::Relaxed);
@@ -67,9 +67,13 @@ impl Segmentation {
         Ok(())
     }
 
-    fn refuse(&self, socket: &UdpSocket) -> io::Result<()> {
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuse(&self, socket: &UdpSocket) -> io::Result<()> {
         self.is_refused.store(true, Ordering::Relaxed);
-        self.set(socket, 0)
+        Ok(self.set(socket, 0)?)
     }
 }
 
@@ -124,7 +128,7 @@ fn send_run(
 ) -> io::Result<usize> {
     let blocks = count(content.len(), block_size);
     if blocks > 1
-        && !socket.segmentation.is_refused.load(Ordering::Relaxed)
+        && !socket.segmentation.is_refused()
         && let Ok(size) = u16::try_from(block_size + HEADER)
     {
         let headers: [[u8; HEADER]; MOST_SEGMENTS] = array::from_fn(|index| {
@@ -191,11 +195,7 @@ fn send_segments(
     let sent = match to {
         // A socket of one transaction keeps its size: no control message per send.
         None => {
-            let segmentation = &socket.segmentation;
-            if segmentation.size.load(Ordering::Relaxed) != size {
-                setsockopt(&socket.socket, UdpGsoSegment, &i32::from(size))?;
-                segmentation.size.store(size, Ordering::Relaxed);
-            }
+            socket.segmentation.set(&socket.socket, size)?;
             sendmsg::<SockaddrStorage>(descriptor, parts, &[], flags, None)
         }
         Some((peer, route)) => {
