@@ -8,6 +8,7 @@
 mod door;
 mod file_transfer;
 mod people;
+mod quiet;
 mod telling;
 mod transfer;
 

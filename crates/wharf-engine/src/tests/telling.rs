@@ -15,15 +15,15 @@ use crate::{
 
 /// A file in memory.
 #[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Page(Arc<Mutex<Vec<u8>>>);
 
 impl Page {
-    fn writer(&self) -> LineWriter {
+    pub(super) fn writer(&self) -> LineWriter {
         let page = self.clone();
         LineWriter::start(Box::new(move || Ok(Box::new(page.clone())))).unwrap()
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(super) fn lines(&self) -> Vec<String> {
         String::from_utf8(self.0.lock().unwrap().clone())
             .unwrap()
             .lines()
@@ -159,6 +159,11 @@ proptest! {
             Event::ClientName(&bytes),
             Event::Changed(FileChange::Renamed(&bytes, &bytes)),
             Event::Changed(FileChange::Removed(&bytes)),
+            Event::RequestRefused {
+                direction: Direction::Download,
+                path: &bytes,
+                cause: &text,
+            },
             Event::DataConnection { cause: &text },
             Event::VolumeFailed { cause: &text },
             Event::ReloadFailed { cause: &text },

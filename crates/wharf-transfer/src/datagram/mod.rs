@@ -17,7 +17,10 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
 };
 
-use nix::sys::socket::{MsgFlags, SockaddrLike, SockaddrStorage, sendmsg, setsockopt, sockopt::*};
+use nix::sys::socket::{
+    MsgFlags, SockaddrLike as _, SockaddrStorage, sendmsg, setsockopt,
+    sockopt::{Ipv4PacketInfo, Ipv4RecvErr, Ipv6RecvErr, Ipv6RecvPacketInfo, Ipv6V6Only},
+};
 use rustix::{
     io::Errno,
     net::{

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Duration};
 
-use nix::sys::socket::getsockopt;
+use nix::sys::socket::{getsockopt, sockopt::UdpGsoSegment};
 
 use super::*;
 
