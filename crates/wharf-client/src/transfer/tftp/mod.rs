@@ -78,7 +78,7 @@ impl Asked {
         Ok(request)
     }
 
-    /// Why a transaction ended before its time.
+    /// Why a transaction ended before its time; `terms`: where the server took the request.
     fn ended(
         &self,
         link: &Link,

@@ -178,7 +178,8 @@ impl Delivery<'_> {
 
     /// What an answer tells: the size of blocks, and how far the server is.
     fn learn(&mut self) {
-        let Some(terms) = self.sender.terms().copied() else {
+        let taken = self.content.is_some() || self.sender.outcome().is_none();
+        let Some(terms) = self.sender.terms().copied().filter(|_| taken) else {
             return;
         };
         let content = self.content.get_or_insert_with(|| {
@@ -200,7 +201,7 @@ impl Delivery<'_> {
         self.asked.ended(
             &self.link,
             sender.outcome(),
-            sender.terms(),
+            sender.terms().filter(|_| self.content.is_some()),
             sender.acknowledged(),
         )
     }

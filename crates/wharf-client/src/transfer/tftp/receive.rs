@@ -52,6 +52,7 @@ pub(super) async fn receive(
         offer,
         link,
         receiver,
+        is_taken: false,
         intake: Intake::new(asked.is_text()),
         outlet,
     };
@@ -74,6 +75,8 @@ struct Fetch<'a, 'b, 'c> {
     offer: Offer,
     link: Link,
     receiver: Receiver,
+    /// The server took the request.
+    is_taken: bool,
     intake: Intake,
     outlet: &'a mut Outlet<'b, 'c>,
 }
@@ -128,6 +131,7 @@ impl Fetch<'_, '_, '_> {
                 }
                 Heard::Nothing => {}
             }
+            self.is_taken |= self.receiver.outcome().is_none() && self.receiver.terms().is_some();
             self.receiver.handle_timeout(now);
             if now >= limit {
                 self.flush_packets().await?;
@@ -200,7 +204,7 @@ impl Fetch<'_, '_, '_> {
         self.asked.ended(
             &self.link,
             receiver.outcome(),
-            receiver.terms(),
+            receiver.terms().filter(|_| self.is_taken),
             receiver.received(),
         )
     }
