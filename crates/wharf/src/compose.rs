@@ -1,8 +1,10 @@
-//! The composition root: the only file that names every part.
+//! The composition root: the only room that names every part.
 //!
 //! A [`Config`] goes in; volumes, accounts, views, the engine's policy and the front ends' settings
 //! come out. A reload builds them all again from a new configuration, and nothing here remembers the
 //! old one except the volumes that stay open.
+
+pub(crate) mod tftp;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -87,6 +89,8 @@ pub(crate) struct ViewBuilder {
     open: Arc<OpenVolumes>,
     named: BTreeMap<String, (Place, bool)>,
     settings: ViewSettings,
+    /// What holds for uploads over TFTP in place of `settings`.
+    tftp_keeps_partial: bool,
 }
 
 impl ViewBuilder {
@@ -113,6 +117,7 @@ impl ViewBuilder {
                 rename_copy_max: config.rename.copy_max.0,
                 home: VirtualPath::root(),
             },
+            tftp_keeps_partial: config.tftp.keep_partial,
         }
     }
 
@@ -163,10 +168,13 @@ impl Views for ViewBuilder {
         };
         let table = MountTable::new(mounts).map_err(|error| error.to_string())?;
         let table = table.with_writers(Arc::clone(&self.open.writers));
-        let settings = ViewSettings {
+        let mut settings = ViewSettings {
             home: account.home.start.clone(),
             ..self.settings.clone()
         };
+        if config::is_reserved_name(&account.name) {
+            settings.upload.keep_partial = self.tftp_keeps_partial;
+        }
         Ok(View::new(
             Arc::new(table),
             Arc::new(account.grants.clone()),

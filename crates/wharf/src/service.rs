@@ -9,6 +9,7 @@ use std::{
     fs::{File, OpenOptions},
     future::Future,
     io::{self, Write as _},
+    net::UdpSocket,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -28,6 +29,7 @@ use wharf_engine::{
 };
 use wharf_ftp::{FtpFrontEnd, advertised};
 use wharf_ssh::{HostKeys, SshFrontEnd};
+use wharf_tftp::TftpFrontEnd;
 
 use self::certificates::{tell_acme, tell_refreshed, time_of_day, watch_certificates};
 use crate::{
@@ -47,6 +49,8 @@ pub(crate) struct Service {
     pub(crate) implicit: Vec<Listener>,
     /// Listeners whose connections are SSH.
     pub(crate) ssh: Vec<Listener>,
+    /// Sockets on which requests of TFTP come.
+    pub(crate) tftp: Vec<UdpSocket>,
     /// Host keys, read while the process could; none where nobody listens for SSH.
     pub(crate) host_keys: Option<Arc<HostKeys>>,
     /// Certificates, read while the process could.
@@ -89,6 +93,7 @@ impl Service {
             explicit,
             implicit,
             ssh,
+            tftp,
             host_keys,
             tls,
             acme,
@@ -135,6 +140,20 @@ impl Service {
             }
             (front, keys)
         });
+        let tftp_front = (!tftp.is_empty()).then(|| {
+            let settings = compose::tftp::settings(&config);
+            Arc::new(TftpFrontEnd::new(Arc::clone(&engine), settings))
+        });
+        if let Some(front) = &tftp_front {
+            for socket in tftp {
+                let stop = told(stopped.clone());
+                let serving = Arc::clone(front).serve(socket, Arc::clone(&workers), stop);
+                tasks.push(tokio::spawn(async move {
+                    // A socket that the reactor refuses leaves the others alone.
+                    let _ = serving.await;
+                }));
+            }
+        }
         let watched = Arc::new(Current::new(tls.clone()));
         tasks.push(tokio::spawn(watch_certificates(
             Arc::clone(&engine),
@@ -169,6 +188,7 @@ impl Service {
             engine,
             ftp,
             ssh: ssh_front,
+            tftp: tftp_front,
             tls: watched,
             store,
             open,
@@ -217,6 +237,8 @@ struct Running {
     ftp: FtpFrontEnds,
     /// SSH, where it is served, with the host keys of the start.
     ssh: Option<(Arc<SshFrontEnd>, Arc<HostKeys>)>,
+    /// TFTP, where it is served.
+    tftp: Option<Arc<TftpFrontEnd>>,
     /// The certificates of now, which a task watches.
     tls: Arc<Current<Option<Arc<Tls>>>>,
     store: Arc<Store>,
@@ -304,6 +326,10 @@ impl Running {
         self.tls.store(tls);
         self.engine
             .reload(accounts, Box::new(views), compose::policy(&config));
+        // After the engine, which then knows the volumes of new rules.
+        if let Some(tftp) = &self.tftp {
+            tftp.reload(compose::tftp::settings(&config));
+        }
         self.config = config;
     }
 
@@ -331,7 +357,12 @@ impl Running {
 /// the first login.
 fn check_trees(config: &Config, views: &ViewBuilder) -> Result<(), String> {
     use wharf_engine::Views as _;
-    for account in &config.accounts {
+    let of_tftp: Vec<_> = compose::tftp::accounts(config).collect();
+    for account in config
+        .accounts
+        .iter()
+        .chain(of_tftp.iter().map(Arc::as_ref))
+    {
         views
             .view(account)
             .map_err(|cause| format!("the tree of {} cannot be served: {cause}", account.name))?;

@@ -28,6 +28,10 @@ pub(super) struct Announcement<'a> {
     pub(super) implicit: &'a [SocketAddr],
     /// Where connections are SSH.
     pub(super) ssh: &'a [SocketAddr],
+    /// Where requests of TFTP come.
+    pub(super) tftp: &'a [SocketAddr],
+    /// Some clients of TFTP can store files.
+    pub(super) tftp_writes: bool,
     /// Kind and fingerprint of the host key that clients see first.
     pub(super) host_key: Option<(String, String)>,
     /// The certificate that clients see first.
@@ -88,7 +92,18 @@ impl Announcement<'_> {
         if self.anonymous {
             self.addresses(&mut text, "", " (anonymous, read only)");
         }
-        if let Some(certificate) = &self.certificate {
+        if let Some(host) = host(self.tftp, 69) {
+            let only = if self.tftp_writes {
+                "takes files"
+            } else {
+                "read only"
+            };
+            let _ = writeln!(text, "TFTP  tftp://{host}/ (no login, {only})");
+            let _ = writeln!(text, "      wharf get tftp://{host}/FILE");
+            let _ = writeln!(text, "      curl -O tftp://{host}/FILE");
+        }
+        let is_ftp_served = !self.explicit.is_empty() || !self.implicit.is_empty();
+        if let Some(certificate) = self.certificate.as_ref().filter(|_| is_ftp_served) {
             let digest = hex(&certificate.sha256);
             let note = match (&certificate.self_signed, certificate.ordered.as_slice()) {
                 (_, [_, ..]) => {
@@ -113,6 +128,7 @@ impl Announcement<'_> {
         }
         text.push_str("Stop with Ctrl-C.");
         text.push_str(match (self.tls_only, &self.certificate) {
+            _ if self.explicit.is_empty() => "\n",
             (true, _) => "\n",
             (false, None) => {
                 " Plain FTP sends passwords in clear: use it in networks that you trust.\n"
@@ -199,6 +215,8 @@ mod tests {
             explicit,
             implicit,
             ssh: &[],
+            tftp: &[],
+            tftp_writes: false,
             host_key: None,
             certificate: Some(Certificate {
                 sha256: [0xab; 32],
@@ -275,6 +293,35 @@ mod tests {
         ] {
             assert!(text.lines().any(|told| told == line), "{line} in {text}");
         }
+    }
+
+    #[test]
+    fn tftp_is_told_with_what_anybody_may_do() {
+        let tftp = [
+            "[::]:6969".parse().unwrap(),
+            "0.0.0.0:6969".parse().unwrap(),
+        ];
+        let told = |tftp_writes| {
+            Announcement {
+                tftp: &tftp,
+                tftp_writes,
+                ..announcement(&[], &[], &[])
+            }
+            .text()
+        };
+        let text = told(false);
+        for line in [
+            "TFTP  tftp://localhost:6969/ (no login, read only)",
+            "      wharf get tftp://localhost:6969/FILE",
+            "      curl -O tftp://localhost:6969/FILE",
+        ] {
+            assert!(text.lines().any(|told| told == line), "{line} in {text}");
+        }
+        assert!(told(true).contains("takes files"));
+        assert!(
+            !text.contains("TLS") && !text.contains("ftp:// sends"),
+            "{text}"
+        );
     }
 
     #[test]

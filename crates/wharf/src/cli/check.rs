@@ -7,12 +7,12 @@ mod certificates;
 mod host_keys;
 
 use std::{
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
 
 use clap::Args;
-use wharf_accounts::Tree;
+use wharf_accounts::{Network, Tree};
 use wharf_vfs::Right;
 
 use self::certificates::{
@@ -21,7 +21,10 @@ use self::certificates::{
 use super::{environment, ports::Ports, say};
 use crate::{
     compose,
-    config::{self, ClientCertificates, Config, PeerCheck, RequireTls, SessionReuse, VolumeStore},
+    config::{
+        self, ClientCertificates, Config, PeerCheck, RequireTls, SessionReuse, TftpWrite,
+        VolumeStore,
+    },
     exit::Failure,
 };
 
@@ -92,8 +95,14 @@ fn missing_directories(config: &Config) -> Vec<String> {
             Tree::Directory(path) => Some((format!("home of {}", account.name), path)),
             Tree::Volumes(_) => None,
         });
+    let tftp: Vec<_> = compose::tftp::accounts(config).collect();
+    let of_tftp = tftp.iter().filter_map(|account| match &account.home.tree {
+        Tree::Directory(path) => Some(("root of tftp".to_owned(), path)),
+        Tree::Volumes(_) => None,
+    });
     volumes
         .chain(homes)
+        .chain(of_tftp)
         .filter(|(_, path)| !Path::is_dir(path))
         .map(|(what, path)| {
             format!(
@@ -150,10 +159,41 @@ fn tls_risks(config: &Config, add: &mut impl FnMut(&'static str, String)) {
     }
 }
 
+/// Over TFTP nobody proves who he is.
+fn tftp_risks(config: &Config, add: &mut impl FnMut(&'static str, String)) {
+    let tftp = &config.tftp;
+    if tftp.listen.iter().flatten().next().is_none() {
+        return;
+    }
+    let is_open = |networks: &[Network], macs: bool| networks.is_empty() && !macs;
+    let for_all = tftp.root.is_some() || tftp.volume.is_some();
+    let storing = tftp.client.iter().any(|client| {
+        is_open(&client.networks, !client.macs.is_empty())
+            && client.write.unwrap_or(tftp.write) != TftpWrite::Deny
+    });
+    if storing || (for_all && tftp.write != TftpWrite::Deny) {
+        add("tftp.write", "whoever reaches the port stores files, without any login; give the right to networks ([[tftp.client]])".into());
+    }
+    let public = |address: &SocketAddr| match address.ip() {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_private() && !ip.is_link_local(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unique_local() && !ip.is_unicast_link_local(),
+    };
+    let reading = tftp.client.iter().any(|client| {
+        is_open(&client.networks, !client.macs.is_empty()) && client.read.unwrap_or(tftp.read)
+    });
+    if (reading || (for_all && tftp.read)) && tftp.listen.iter().flatten().any(public) {
+        add("tftp.listen", "whoever reaches the port fetches files, without any login and in clear; listen on inner addresses, or name the clients' networks".into());
+    }
+    if tftp.client.iter().any(|client| !client.macs.is_empty()) {
+        add("tftp.client", "hardware addresses can be forged by every machine of the link: they tell devices apart, they keep nobody out".into());
+    }
+}
+
 fn risks(config: &Config) -> Vec<Risk> {
     let mut risks = Vec::new();
     let mut add = |key, text: String| risks.push(Risk { key, text });
     tls_risks(config, &mut add);
+    tftp_risks(config, &mut add);
     if config.data.peer_check == PeerCheck::Off {
         add(
             "data.peer_check",

@@ -7,6 +7,7 @@ mod announce;
 mod check;
 mod client;
 mod generate;
+mod listeners;
 mod ports;
 mod quick_start;
 mod serve;

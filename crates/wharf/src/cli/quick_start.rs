@@ -10,7 +10,10 @@ use wharf_accounts::{
 };
 use wharf_vfs::{Grants, Rights};
 
-use crate::{config::Config, exit::Failure};
+use crate::{
+    config::{self, Config, TftpWrite},
+    exit::Failure,
+};
 
 /// The account that is made when none is named.
 pub(super) const DEFAULT_USER: &str = "wharf";
@@ -22,6 +25,9 @@ pub(super) const IMPLICIT_PORT: u16 = 2990;
 
 /// Where SSH is when nobody names a port: 22, out of the range that needs root.
 pub(super) const SSH_PORT: u16 = 2022;
+
+/// Where TFTP is when nobody names a port: 69, out of the range that needs root.
+pub(super) const TFTP_PORT: u16 = 6969;
 
 /// Letters and digits that cannot be taken for one another.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789A";
@@ -39,6 +45,8 @@ pub(super) struct Wish {
     pub(super) anonymous: bool,
     /// Nobody may change anything.
     pub(super) read_only: bool,
+    /// Devices get it by TFTP as well.
+    pub(super) tftp: Option<TftpWrite>,
 }
 
 /// An account of the quick start, with its password when that was invented.
@@ -67,6 +75,11 @@ pub(super) fn furnish(config: &mut Config, wish: &Wish) -> Result<Vec<Login>, Fa
             .map_or("", String::as_str);
         let name = AccountName::parse(name.as_bytes())
             .map_err(|error| Failure::usage(format!("--user {name:?}: {error}")))?;
+        if config::is_reserved_name(&name) {
+            return Err(Failure::usage(format!(
+                "--user: the name {name} is kept for clients of TFTP"
+            )));
+        }
         config.accounts.retain(|account| account.name != name);
         config.accounts.push(account(
             name.clone(),
@@ -92,6 +105,12 @@ pub(super) fn furnish(config: &mut Config, wish: &Wish) -> Result<Vec<Login>, Fa
             &directory,
             secret,
         ));
+    }
+    if let Some(write) = wish.tftp {
+        config.tftp.root = Some(directory);
+        config.tftp.volume = None;
+        config.tftp.read = true;
+        config.tftp.write = write;
     }
     Ok(logins)
 }

@@ -5,7 +5,7 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
@@ -18,13 +18,13 @@ use wharf_ssh::HostKey;
 
 use super::{
     announce::{self, Announcement},
-    environment, quick_start,
+    environment, listeners, quick_start,
     quick_start::Wish,
     say,
 };
 use crate::{
     compose,
-    config::{self, Config, LogFormat, LogLevel},
+    config::{self, Config, LogFormat, LogLevel, TftpWrite},
     exit::Failure,
     host_keys,
     privileges::{self, Identity},
@@ -61,9 +61,19 @@ pub(super) struct Serve {
     /// Address and port for SFTP and SCP over SSH; may be given again.
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen_ssh: Vec<SocketAddr>,
-    /// Listen on the standard ports (21, 22 for SFTP, and 990 with TLS first) instead of 2121, 2022
-    /// and 2990; needs root, which is given up at once. Where another SSH server has port 22, name
-    /// another one with --listen-ssh.
+    /// Serve the folder by TFTP as well, without any login, read only.
+    #[arg(long, requires = "directory")]
+    tftp: bool,
+    /// Let clients of TFTP store files in the folder and replace those that are there.
+    #[arg(long, requires = "tftp", conflicts_with = "read_only")]
+    tftp_write: bool,
+    /// Address and UDP port for TFTP, with --tftp or a configuration that serves it; may be given
+    /// again.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen_tftp: Vec<SocketAddr>,
+    /// Listen on the standard ports (21, 22 for SFTP, 990 with TLS first, and 69 for TFTP where it is
+    /// served) instead of 2121, 2022, 2990 and 6969; needs root, which is given up at once. Where
+    /// another SSH server has port 22, name another one with --listen-ssh.
     #[arg(long, conflicts_with_all = ["listen", "listen_implicit"])]
     standard_ports: bool,
     /// Ports of passive data connections.
@@ -97,6 +107,7 @@ impl Serve {
         let (mut config, logins) = self.configure(&environment)?;
         if self.directory.is_none()
             && config.accounts.is_empty()
+            && config.tftp.listen.is_none()
             && !exists(&config.account_store())
         {
             return Err(Failure::usage(
@@ -106,14 +117,19 @@ impl Serve {
         raise_descriptor_limit();
         // Each account's mask is applied by its view; the process adds none of its own.
         rustix::process::umask(rustix::fs::Mode::empty());
-        let explicit = open_listeners(&config.ftp.listen, "ftp.listen")?;
+        // What a reload is compared with; `config` goes on with the addresses that were really opened.
+        let written = config.clone();
+        let explicit = listeners::connections(&config.ftp.listen, "ftp.listen")?;
         let implicit = config.ftp.listen_implicit.take().unwrap_or_default();
-        let implicit = open_listeners(&implicit, "ftp.listen_implicit")?;
+        let implicit = listeners::connections(&implicit, "ftp.listen_implicit")?;
         let ssh = config.ssh.listen.take().unwrap_or_default();
-        let ssh = open_listeners(&ssh, "ssh.listen")?;
+        let ssh = listeners::connections(&ssh, "ssh.listen")?;
+        let tftp = config.tftp.listen.take().unwrap_or_default();
+        let tftp = listeners::datagrams(&tftp, "tftp.listen")?;
         config.ftp.listen = explicit.iter().map(Listener::address).collect();
         config.ftp.listen_implicit = Some(implicit.iter().map(Listener::address).collect());
         config.ssh.listen = Some(ssh.iter().map(Listener::address).collect());
+        config.tftp.listen = Some(bound(&tftp)?);
         let identity = self.identity(&config)?;
         make_state_directory(&config.state_dir)?;
         let tls = prepare_tls(&config)?;
@@ -135,10 +151,11 @@ impl Serve {
             .and_then(|keys| keys.iter().next().cloned());
         let lines = self.announcement(&config, &logins, tls.as_deref(), host_key, identity);
         let service = Service {
-            config,
+            config: written,
             explicit,
             implicit,
             ssh,
+            tftp,
             host_keys,
             tls,
             acme,
@@ -160,6 +177,7 @@ impl Serve {
         let mut config = config::load(self.config.as_deref(), environment)
             .map_err(|error| Failure::config(error.to_string()))?;
         self.choose_ports(&mut config)?;
+        self.choose_tftp_ports(&mut config)?;
         if let Some(ports) = &self.passive_ports {
             config.data.passive_ports = ports.clone();
         }
@@ -222,6 +240,24 @@ impl Serve {
         Ok(())
     }
 
+    /// As [`Self::choose_ports`], for TFTP, which nobody gets who did not ask for it.
+    fn choose_tftp_ports(&self, config: &mut Config) -> Result<(), Failure> {
+        let is_served = self.tftp || config.tftp.listen.is_some();
+        if !self.listen_tftp.is_empty() {
+            if !is_served {
+                return Err(Failure::usage(
+                    "--listen-tftp without anything to serve there: add --tftp for the folder, or set tftp.root",
+                ));
+            }
+            config.tftp.listen = Some(self.listen_tftp.clone());
+        } else if self.standard_ports && is_served {
+            config.tftp.listen = Some(everywhere(69));
+        } else if self.tftp && config.tftp.listen.is_none() {
+            config.tftp.listen = Some(everywhere(quick_start::TFTP_PORT));
+        }
+        Ok(())
+    }
+
     fn wish(&self, directory: &Path, environment: &[(String, String)]) -> Result<Wish, Failure> {
         let given = match &self.password_file {
             Some(path) => Some(first_line(path)?),
@@ -246,6 +282,11 @@ impl Serve {
             users,
             anonymous: self.anonymous,
             read_only: self.read_only,
+            tftp: self.tftp.then_some(if self.tftp_write {
+                TftpWrite::Overwrite
+            } else {
+                TftpWrite::Deny
+            }),
         })
     }
 
@@ -301,6 +342,8 @@ impl Serve {
             explicit: &config.ftp.listen,
             implicit: config.ftp.listen_implicit.as_deref().unwrap_or_default(),
             ssh: config.ssh.listen.as_deref().unwrap_or_default(),
+            tftp: config.tftp.listen.as_deref().unwrap_or_default(),
+            tftp_writes: compose::tftp::takes_files(config),
             host_key: host_key.map(|key| (key.kind(), key.fingerprint())),
             certificate: certificate.map(|facts| announce::Certificate {
                 sha256: facts.sha256,
@@ -322,69 +365,16 @@ fn everywhere(port: u16) -> Vec<SocketAddr> {
     ]
 }
 
+/// Where the sockets of TFTP are.
+fn bound(sockets: &[UdpSocket]) -> Result<Vec<SocketAddr>, Failure> {
+    let addresses = sockets.iter().map(UdpSocket::local_addr);
+    addresses
+        .collect::<io::Result<_>>()
+        .map_err(|error| Failure::internal(format!("a socket without an address: {error}")))
+}
+
 fn exists(path: &Path) -> bool {
     path.try_exists().unwrap_or(false)
-}
-
-/// Opens every address of a key.
-fn open_listeners(addresses: &[SocketAddr], key: &str) -> Result<Vec<Listener>, Failure> {
-    let opened = addresses
-        .iter()
-        .map(|address| open_listener(*address, key, addresses.len() > 1))
-        .collect::<Result<Vec<_>, _>>()?;
-    let listeners: Vec<_> = opened.into_iter().flatten().collect();
-    if listeners.is_empty() && !addresses.is_empty() {
-        return Err(Failure::denied(format!(
-            "none of the addresses of {key} can be listened on"
-        )));
-    }
-    Ok(listeners)
-}
-
-/// A wildcard of a family that this host does not have is passed over; anything else is an error.
-fn open_listener(
-    address: SocketAddr,
-    key: &str,
-    several: bool,
-) -> Result<Option<Listener>, Failure> {
-    let flag = match key {
-        "ssh.listen" => "--listen-ssh",
-        "ftp.listen_implicit" => "--listen-implicit",
-        _ => "--listen",
-    };
-    // Urgent data in line is for FTP; the others never see any.
-    match Listener::open(address, true) {
-        Ok(listener) => Ok(Some(listener)),
-        Err(error) if several && address.ip().is_unspecified() && is_no_family(&error) => Ok(None),
-        Err(error) => {
-            let hint = match error.kind() {
-                io::ErrorKind::AddrInUse => {
-                    format!(
-                        "another program listens there: stop it, or choose another port with {flag}"
-                    )
-                }
-                io::ErrorKind::PermissionDenied => {
-                    format!(
-                        "ports below 1024 need root: start as root (it is given up at once), or choose a port above them with {flag}"
-                    )
-                }
-                io::ErrorKind::AddrNotAvailable => {
-                    "this host does not have that address".to_owned()
-                }
-                _ => format!("choose another address with {flag}"),
-            };
-            Err(Failure::denied(format!(
-                "cannot listen on {address}: {error}; {hint}"
-            )))
-        }
-    }
-}
-
-fn is_no_family(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL]
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// A session needs a descriptor or two; the usual soft limit of 1024 is for programs with `select`.

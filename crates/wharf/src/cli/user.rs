@@ -208,7 +208,7 @@ impl Action {
                 password,
             } => {
                 let mut account = Account {
-                    name: parse(&name)?,
+                    name: new_name(&name)?,
                     kind: AccountKind::User,
                     home: Home::directory(absolute(&home)?),
                     grants: Grants::everywhere(Rights::FULL),
@@ -349,6 +349,17 @@ impl Password {
 fn parse(name: &str) -> Result<AccountName, Failure> {
     AccountName::parse(name.as_bytes())
         .map_err(|error| Failure::usage(format!("{name:?}: {error}")))
+}
+
+/// A name for a new account.
+fn new_name(name: &str) -> Result<AccountName, Failure> {
+    let name = parse(name)?;
+    if config::is_reserved_name(&name) {
+        return Err(Failure::usage(format!(
+            "the name {name} is kept for clients of TFTP; choose another"
+        )));
+    }
+    Ok(name)
 }
 
 fn stored(error: wharf_accounts::Error) -> Failure {

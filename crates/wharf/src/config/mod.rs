@@ -18,16 +18,19 @@ mod types;
 use std::path::{Path, PathBuf};
 
 use wharf_accounts::Account;
+use wharf_tftp::rewrite::Rewrite;
 
 pub(crate) use raw::Problem;
 pub(crate) use reference::{markdown, schema};
+pub(crate) use resolve::{is_reserved_name, tftp_account_name};
 pub(crate) use table::{
-    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Sftp, Ssh, Tls,
-    Upload,
+    Acme, Anonymous, Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Sftp, Ssh,
+    Tftp, TftpClient, Tls, Upload,
 };
 pub(crate) use types::{
     AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection, LogFormat,
-    LogLevel, Owners, PeerCheck, RealPath, RequireTls, SessionReuse, SymlinkOrder, TlsVersion,
+    LogLevel, MtuCap, Owners, PeerCheck, RealPath, RequireTls, SessionReuse, SymlinkOrder,
+    TftpWrite, TlsVersion,
 };
 
 use crate::self_signed::Files;
@@ -54,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) ssh: Ssh,
     /// SFTP.
     pub(crate) sftp: Sftp,
+    /// TFTP.
+    pub(crate) tftp: Tftp,
+    /// What names requested over TFTP become.
+    pub(crate) tftp_rewrites: Vec<Rewrite>,
     /// TLS.
     pub(crate) tls: Tls,
     /// Certificates from an authority.
@@ -211,6 +218,7 @@ impl Config {
         self.ftp.restart_changes(&new.ftp, "ftp", &mut changes);
         self.data.restart_changes(&new.data, "data", &mut changes);
         self.ssh.restart_changes(&new.ssh, "ssh", &mut changes);
+        self.tftp.restart_changes(&new.tftp, "tftp", &mut changes);
         self.tls.restart_changes(&new.tls, "tls", &mut changes);
         self.acme.restart_changes(&new.acme, "acme", &mut changes);
         changes

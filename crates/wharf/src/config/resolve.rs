@@ -5,7 +5,10 @@
 
 mod people;
 mod ssh;
+mod tftp;
 mod tls;
+
+pub(crate) use tftp::{account_name as tftp_account_name, is_reserved as is_reserved_name};
 
 use std::{
     collections::HashSet,
@@ -75,10 +78,13 @@ pub(super) fn take_environment(env: &[(String, String)], report: &mut Report) {
 }
 
 /// Makes a [`Config`] of the sections.
-pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report) -> Config {
+pub(super) fn resolve(mut root: Root, env: &[(String, String)], report: &mut Report) -> Config {
     check_service(&root, report);
     tls::check(&root, report);
     ssh::check(&root, report);
+    tftp::check(&root, report);
+    let tftp_rewrites = tftp::rewrites(&root.tftp, report);
+    root.tftp.listen = tftp::listen(&root.tftp);
     let volumes = volumes(&root.volume, report);
     let mut accounts = people::users(&root.user, &volumes, report);
     accounts.extend(people::anonymous(&root.anonymous, report));
@@ -97,6 +103,8 @@ pub(super) fn resolve(root: Root, env: &[(String, String)], report: &mut Report)
         data: root.data,
         ssh: root.ssh,
         sftp: root.sftp,
+        tftp: root.tftp,
+        tftp_rewrites,
         tls: root.tls,
         acme: root.acme,
         upload: root.upload,
@@ -143,7 +151,8 @@ fn check_service(root: &Root, report: &mut Report) {
             "set both, or neither",
         );
     }
-    let others = [&root.ftp.listen_implicit, &root.ssh.listen];
+    let tftp = tftp::listen(&root.tftp);
+    let others = [&root.ftp.listen_implicit, &root.ssh.listen, &tftp];
     if root.ftp.listen.is_empty() && others.iter().all(|list| list.iter().flatten().count() == 0) {
         report.add_at(
             "ftp.listen",

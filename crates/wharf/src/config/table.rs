@@ -11,12 +11,14 @@ mod acme;
 mod people;
 mod service;
 mod ssh;
+mod tftp;
 mod tls;
 
 pub(crate) use acme::Acme;
 pub(crate) use people::{Anonymous, UserEntry, VolumeEntry};
 pub(crate) use service::{Data, Ftp, Hash, Limits, List, Lockout, Proxy, Rename, Server, Upload};
 pub(crate) use ssh::{Sftp, Ssh};
+pub(crate) use tftp::{Tftp, TftpClient};
 pub(crate) use tls::Tls;
 
 use super::section::section;
@@ -40,6 +42,10 @@ section! {
         ssh: Ssh = "{}", Live;
         /// SFTP.
         sftp: Sftp = "{}", Live;
+        /// TFTP, for devices: firmware, network boot, backups of their configurations. Nobody logs in;
+        /// the client's network, or its hardware address, decides what it gets. Off until `root` or
+        /// `volume` says what is served.
+        tftp: Tftp = "{}", Live;
         /// TLS, for every protocol that has it.
         tls: Tls = "{}", Live;
         /// Certificates from an authority, ordered and renewed by the server itself (ACME). Until the

@@ -2,6 +2,7 @@
 
 mod people;
 mod ssh;
+mod tftp;
 mod tls;
 
 use std::{num::NonZeroU64, path::Path, time::Duration};

@@ -11,14 +11,15 @@ use std::{fmt::Display, net::SocketAddr, ops::RangeInclusive, path::PathBuf, str
 use serde_json::{Value as Json, json};
 use toml_edit::Value;
 use wharf_accounts::{AccountName, CertificateRule, Network, Secret};
+use wharf_tftp::{directory::DirectoryPattern, mac::MacPattern};
 use wharf_vfs::VirtualPath;
 
 pub(crate) use self::{
     measure::{Bytes, Moment, Rate, Umask},
     word::{
         AcmeChallenge, AddressOrHost, CertificateRole, ClientCertificates, DataProtection,
-        LogFormat, LogLevel, Owners, PeerCheck, RealPath, RequireTls, SessionReuse, SshLogin,
-        SymlinkOrder, TlsVersion, VolumeKind,
+        LogFormat, LogLevel, MtuCap, Owners, PeerCheck, RealPath, RequireTls, SessionReuse,
+        SshLogin, SymlinkOrder, TftpWrite, TlsVersion, VolumeKind,
     },
 };
 use super::{
@@ -236,6 +237,8 @@ written_as_text! {
     Owners: "\"session\", \"numeric\" or \"fixed:owner:group\"";
     AddressOrHost: "IP address or host name";
     CertificateRule: "certificate rule, such as \"sha256:HEX\", \"dns:NAME\", \"email:ADDRESS\" or \"subject:CN=anna,O=Example\"";
+    MacPattern: "hardware address, such as \"00:11:22:33:44:55\", or the beginning of some, such as \"00:11:22:*\"";
+    DirectoryPattern: "virtual path, in which %MAC% and %IP% stand for the client's own";
     Umask: "octal number in quotes, such as \"022\"";
 }
 

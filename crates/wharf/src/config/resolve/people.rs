@@ -8,6 +8,7 @@ use wharf_accounts::{
 };
 use wharf_vfs::{Grants, Rights, VirtualPath};
 
+use super::tftp::is_reserved;
 use crate::config::{
     Volume,
     raw::{Report, nearest},
@@ -32,6 +33,13 @@ pub(super) fn users(
                 &format!("{key}.name"),
                 message,
                 "rename or remove one of them",
+            );
+        }
+        if is_reserved(&entry.name) {
+            report.add_at(
+                &format!("{key}.name"),
+                format!("the name `{}` is kept for clients of TFTP", entry.name),
+                "rename the user",
             );
         }
         let (tree, password) = (

@@ -373,3 +373,29 @@ choice! {
         Draft = "draft",
     }
 }
+
+choice! {
+    /// Which files a client of TFTP can store.
+    TftpWrite {
+        /// None.
+        Deny = "deny",
+        /// Those that are there and that everybody may write.
+        Existing = "existing",
+        /// New ones.
+        Create = "create",
+        /// New ones and those that are there.
+        Overwrite = "overwrite",
+    }
+}
+
+choice! {
+    /// Where blocks of TFTP are cut down to one packet.
+    MtuCap {
+        /// Nowhere: they leave as fragments.
+        Off = "off",
+        /// Over IPv6.
+        Ipv6 = "ipv6",
+        /// Over both families.
+        Both = "both",
+    }
+}
