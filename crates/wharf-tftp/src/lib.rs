@@ -29,3 +29,6 @@ pub use front_end::TftpFrontEnd;
 pub use mac::Mac;
 pub use settings::{ClientRule, MtuCap, Settings, WriteMode};
 pub use template::TemplateError;
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,6 @@ use wharf_transfer::datagram::{DatagramSocket, Route};
 use crate::{
     clock,
     front_end::{SERVICE, TftpFrontEnd},
-    mailbox::Note,
     transaction::{self, Arrival},
 };
 
@@ -120,9 +119,9 @@ impl Door {
         }
         // RRQ and WRQ alone begin with these; the rest of a shared port's traffic is not parsed here.
         let is_request = matches!(datagram, [0, 1 | 2, ..]);
-        let known = self.front_end.transactions.of(from);
+        let transactions = &self.front_end.transactions;
         if !is_request {
-            if let Some(mailbox) = known
+            if let Some(mailbox) = transactions.of(from)
                 && mailbox.is_shared
             {
                 mailbox.deliver(datagram);
@@ -143,10 +142,8 @@ impl Door {
             return self.front_end.dropped(from, cause, clock::unix_now());
         }
         // The same again is a repetition: what is under way goes on.
-        if let Some(mailbox) = &known
-            && mailbox.request == datagram
-        {
-            return mailbox.note(Note::Repeated);
+        if transactions.repeat(from, datagram) {
+            return;
         }
         match Packet::parse(datagram) {
             Ok(Packet::Request(_)) => {}
@@ -168,10 +165,7 @@ impl Door {
             Err(cause) => return self.front_end.dropped(from, cause, clock::unix_now()),
         };
         let limits = (settings.transfers, settings.per_address);
-        let entered =
-            self.front_end
-                .transactions
-                .enter(from, datagram, settings.single_port, limits);
+        let entered = transactions.enter(from, datagram, settings.single_port, limits);
         let place = match entered {
             Ok(place) => place,
             Err(full) => {

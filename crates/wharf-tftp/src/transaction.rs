@@ -18,7 +18,7 @@ use std::{
 };
 
 use wharf_engine::{
-    FileTransfer, Lease, LoggedIn, LoginError, Session,
+    Ending, FileTransfer, Lease, LoggedIn, LoginError, Session,
     engine::unmapped,
     events::{Direction, Event},
 };
@@ -36,7 +36,7 @@ use wharf_vfs::VirtualPath;
 use crate::{
     ClientRule, Settings, clock, error_codes,
     front_end::{SERVICE, TftpFrontEnd},
-    mailbox::{Inbox, Mailbox},
+    mailbox::Inbox,
     name, neighbours, policy,
     transactions::Place,
     wire::{self, Shared, Wire},
@@ -94,9 +94,9 @@ fn cause(error: &wharf_vfs::Error) -> String {
 /// What comes after a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
-    /// Nothing.
+    /// Nothing, unless the client has asked again.
     Over,
-    /// The client has asked again since: the same once more.
+    /// The client has begun anew: the same once more.
     Again,
 }
 
@@ -107,7 +107,7 @@ struct Context<'a> {
     socket: &'a Arc<DatagramSocket>,
     peer: SocketAddr,
     route: Route,
-    mailbox: &'a Arc<Mailbox>,
+    place: &'a Place,
     rule: &'a ClientRule,
     session: Arc<Session<LoggedIn>>,
     request: Request<'a>,
@@ -171,7 +171,7 @@ pub(crate) async fn serve(arrival: Arrival) {
                 socket: &socket,
                 peer,
                 route,
-                mailbox: &mailbox,
+                place: &place,
                 rule,
                 session: Arc::clone(&session),
                 request,
@@ -207,7 +207,9 @@ impl Context<'_> {
                 tftp::Direction::Read => Box::pin(download::serve(self)).await?,
                 tftp::Direction::Write => Box::pin(upload::serve(self)).await?,
             };
-            if next == Next::Over {
+            // Who ended it and asks again is served again at once, whichever was heard first.
+            let is_ended = self.session.record().ending() != Ending::None;
+            if is_ended || next == Next::Over && self.place.is_left() {
                 return Ok(());
             }
         }
@@ -245,12 +247,12 @@ impl Context<'_> {
 
     /// The way to the client.
     fn wire(&self) -> Result<Wire, Refusal> {
-        if self.mailbox.is_shared {
+        if self.place.mailbox.is_shared {
             return Ok(Wire::Shared(Shared {
                 socket: Arc::clone(self.socket),
                 peer: self.peer,
                 route: self.route,
-                mailbox: Arc::clone(self.mailbox),
+                mailbox: Arc::clone(&self.place.mailbox),
                 inbox: Inbox::default(),
             }));
         }

@@ -61,6 +61,21 @@ impl Transactions {
         self.lock().by_peer.get(&peer).cloned()
     }
 
+    /// Tells the transaction that `peer` has with this very request that it came again; `false`: there is
+    /// none.
+    pub(crate) fn repeat(&self, peer: SocketAddr, request: &[u8]) -> bool {
+        let under_way = self.lock();
+        let Some(mailbox) = under_way.by_peer.get(&peer) else {
+            return false;
+        };
+        let is_same = mailbox.request == request;
+        if is_same {
+            // Under the lock: it may be about to leave, and then somebody must serve this one.
+            mailbox.note(Note::Repeated);
+        }
+        is_same
+    }
+
     /// Takes a place for a request of `peer`. A transaction that the client had on the same port is
     /// forgotten.
     ///
@@ -128,6 +143,30 @@ pub(crate) struct Place {
     pub(crate) mailbox: Arc<Mailbox>,
 }
 
+impl UnderWay {
+    /// The port talks to nobody, unless it talks to another one by now.
+    fn forget(&mut self, peer: SocketAddr, mailbox: &Arc<Mailbox>) {
+        if let Entry::Occupied(current) = self.by_peer.entry(peer)
+            && Arc::ptr_eq(current.get(), mailbox)
+        {
+            current.remove();
+        }
+    }
+}
+
+impl Place {
+    /// Whether the client asks no more: from now on its requests begin other transactions. `false`: the
+    /// same request has come again.
+    pub(crate) fn is_left(&self) -> bool {
+        let mut under_way = self.transactions.lock();
+        let is_asked_again = self.mailbox.take_note() == Some(Note::Repeated);
+        if !is_asked_again {
+            under_way.forget(self.peer, &self.mailbox);
+        }
+        !is_asked_again
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         let mut under_way = self.transactions.lock();
@@ -140,12 +179,7 @@ impl Drop for Place {
                 count.remove();
             }
         }
-        // The port may talk to another one by now.
-        if let Entry::Occupied(current) = under_way.by_peer.entry(self.peer)
-            && Arc::ptr_eq(current.get(), &self.mailbox)
-        {
-            current.remove();
-        }
+        under_way.forget(self.peer, &self.mailbox);
         drop(under_way);
         if is_quiet {
             self.transactions.quiet.notify_waiters();
@@ -185,6 +219,11 @@ mod tests {
         drop(old);
         let current = all.of(peer(1, 1)).unwrap();
         assert!(Arc::ptr_eq(&current, &new.mailbox));
+        assert!(!all.repeat(peer(1, 1), b"a"));
+        assert!(all.repeat(peer(1, 1), b"b"));
+        assert!(!new.is_left(), "asked again");
+        assert!(new.is_left());
+        assert!(!all.repeat(peer(1, 1), b"b"), "the next one begins anew");
         drop(new);
         assert!(all.of(peer(1, 1)).is_none());
     }

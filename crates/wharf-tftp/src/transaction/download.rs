@@ -144,7 +144,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         is_lock_step: one_reactor && terms.window == 1,
         has_waited: false,
     };
-    let mut watch = Watch::new(context.mailbox, context.session.record(), now);
+    let mut watch = Watch::new(&context.place.mailbox, context.session.record(), now);
     let end = download.run(&mut watch).await;
     Ok(download.finish(end))
 }
@@ -485,19 +485,8 @@ impl Download<'_> {
                 }
             },
         };
-        // A client that ended it and asks again is served again at once, whichever came first here.
-        let is_asked_again = match self.machine.outcome() {
-            Some(Outcome::Complete | Outcome::Refused { .. }) => {
-                self.context.mailbox.take_note() == Some(Note::Repeated)
-            }
-            _ => false,
-        };
         self.told.finish(ended);
-        if is_asked_again || is_anew {
-            Next::Again
-        } else {
-            Next::Over
-        }
+        if is_anew { Next::Again } else { Next::Over }
     }
 }
 

@@ -125,7 +125,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         failure: None,
         repetitions: Repetitions::default(),
     };
-    let mut watch = Watch::new(context.mailbox, context.session.record(), now);
+    let mut watch = Watch::new(&context.place.mailbox, context.session.record(), now);
     let end = receiving.run(&mut watch).await;
     Ok(receiving.finish(end).await)
 }
@@ -428,17 +428,6 @@ impl Receiving<'_> {
         if let Some(told) = self.told.take() {
             told.finish(TransferEnd::Aborted { cause, kept });
         }
-        // A client that ended it and asks again is served again at once, whichever came first here.
-        let is_asked_again = match self.machine.outcome() {
-            Some(Outcome::Complete | Outcome::Refused { .. }) => {
-                self.context.mailbox.take_note() == Some(Note::Repeated)
-            }
-            _ => false,
-        };
-        if is_anew || is_asked_again {
-            Next::Again
-        } else {
-            Next::Over
-        }
+        if is_anew { Next::Again } else { Next::Over }
     }
 }
