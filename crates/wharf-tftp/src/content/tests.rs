@@ -1,4 +1,8 @@
 //! What is kept of files, for how long, and how much of it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "writes and renames the files that are read"
+)]
 
 use std::{fs, path::Path, sync::Arc};
 

@@ -185,24 +185,15 @@ impl Download<'_> {
                         }
                     })
                 }
-                Wake::Note(Note::Repeated) => {
-                    if self.machine.acknowledged() == 0 {
-                        self.machine.repeat_opening(clock::now());
+                Wake::Note(note) => {
+                    // What the client said before it asked again is here, but the reactor may not know.
+                    tokio::task::yield_now().await;
+                    let heard = self.hear(AT_ONCE);
+                    if let Some(end) = self.noted(note) {
+                        return end;
                     }
-                    if self.machine.peer_has_answered()
-                        && self
-                            .repetitions
-                            .is_new_beginning(self.machine.acknowledged())
-                    {
-                        return End::Anew;
-                    }
-                    Ok(())
+                    heard.map(drop)
                 }
-                Wake::Note(Note::Replaced) => match self.hear(AT_ONCE) {
-                    // It may have said why.
-                    Ok(_) if self.machine.outcome().is_some() => Ok(()),
-                    _ => return End::Replaced,
-                },
                 Wake::Ending(Ending::Now) => {
                     self.fail(
                         ErrorCode::NotDefined,
@@ -215,6 +206,28 @@ impl Download<'_> {
             };
             if let Err(error) = heard {
                 return End::Gone(error);
+            }
+        }
+    }
+
+    /// The client asked again; tells whether that is the end.
+    fn noted(&mut self, note: Note) -> Option<End> {
+        let is_over = self.machine.outcome().is_some();
+        match note {
+            Note::Replaced => (!is_over).then_some(End::Replaced),
+            Note::Repeated if is_over => {
+                // Not meant for this one: for what follows.
+                self.context.place.mailbox.note(Note::Repeated);
+                None
+            }
+            Note::Repeated if self.machine.peer_has_answered() => {
+                let progress = self.machine.acknowledged();
+                let is_anew = self.repetitions.is_new_beginning(progress);
+                is_anew.then_some(End::Anew)
+            }
+            Note::Repeated => {
+                self.machine.repeat_opening(clock::now());
+                None
             }
         }
     }

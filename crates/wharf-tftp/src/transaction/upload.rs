@@ -170,19 +170,15 @@ impl Receiving<'_> {
                     }
                     Err(error) => Err(error),
                 },
-                Wake::Note(Note::Repeated) => {
-                    if self.machine.is_settled() {
-                        return End::Anew;
+                Wake::Note(note) => {
+                    // What the client said before it asked again is here, but the reactor may not know.
+                    tokio::task::yield_now().await;
+                    let taken = self.take().await;
+                    if let Some(end) = self.noted(note) {
+                        return end;
                     }
-                    self.machine.repeat_opening(clock::now());
-                    if self.machine.peer_has_answered()
-                        && self.repetitions.is_new_beginning(self.machine.received())
-                    {
-                        return End::Anew;
-                    }
-                    Ok(())
+                    taken.map(drop)
                 }
-                Wake::Note(Note::Replaced) => return End::Replaced,
                 Wake::Ending(Ending::Now) => {
                     let text = "Ended by the server";
                     self.fail(ErrorCode::NotDefined, text, "ended by the server");
@@ -192,6 +188,29 @@ impl Receiving<'_> {
             };
             if let Err(error) = taken {
                 return End::Gone(error);
+            }
+        }
+    }
+
+    /// The client asked again; tells whether that is the end.
+    fn noted(&mut self, note: Note) -> Option<End> {
+        let is_over = self.machine.outcome().is_some();
+        match note {
+            Note::Replaced => (!is_over).then_some(End::Replaced),
+            Note::Repeated if is_over => {
+                // Not meant for this one: for what follows.
+                self.context.place.mailbox.note(Note::Repeated);
+                None
+            }
+            Note::Repeated if self.machine.is_settled() => Some(End::Anew),
+            Note::Repeated if self.machine.peer_has_answered() => {
+                let progress = self.machine.received();
+                let is_anew = self.repetitions.is_new_beginning(progress);
+                is_anew.then_some(End::Anew)
+            }
+            Note::Repeated => {
+                self.machine.repeat_opening(clock::now());
+                None
             }
         }
     }
