@@ -23,3 +23,6 @@ pub use receiver::Receiver;
 pub use request::{Direction, Mode, Request};
 pub use retransmission::Timing;
 pub use sender::Sender;
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,9 @@
 //!
 //! - A block in order is acknowledged when it fills the window or is the last.
 //! - A block from further ahead in the window shows a gap: the last block in order is acknowledged, once
-//!   for each run of blocks that shows it (TFT-34). Blocks behind the gap are not kept; the sender goes
-//!   on from there.
+//!   for the gap (TFT-34). Blocks behind it are not kept; the sender goes on from there. What it had
+//!   sent before it got that ACK shows the same gap for a while and is answered only where nothing else
+//!   comes within a round trip, or each of those blocks would call for one more window.
 //! - A block that is here already: without windows its ACK goes out again (TFT-32). With windows it is
 //!   mostly part of a run that was under way when the window moved; an ACK at once would make the sender
 //!   send one window too many, for ever. The wait becomes one round trip instead, and new blocks end the
@@ -87,8 +88,11 @@ pub struct Receiver {
     received: u64,
     /// All up to this block are acknowledged.
     acknowledged: u64,
-    /// The last block that showed a gap since one came in order, or that came too late; 0: none.
-    stray: u64,
+    /// Up to this block the sender may have sent before it got the last ACK, so what shows a gap up to
+    /// here may show one that it knows of.
+    horizon: u64,
+    /// The last block that came when the result stood; 0: none.
+    late: u64,
     /// The peer has said something.
     peer_has_answered: bool,
     /// This end is the client.
@@ -124,7 +128,8 @@ impl Receiver {
             timer: Retransmission::new(timing, terms.interval, now),
             received: 0,
             acknowledged: 0,
-            stray: 0,
+            horizon: 0,
+            late: 0,
             peer_has_answered: false,
             asked: false,
         }
@@ -168,7 +173,6 @@ impl Receiver {
             self.packet.clear();
         }
         self.received += 1;
-        self.stray = 0;
         let is_last = length < usize::from(self.terms.block_size);
         if is_last {
             self.state = State::Storing;
@@ -180,7 +184,7 @@ impl Receiver {
                 self.acknowledge(now);
                 self.timer.measure_from(now);
             } else {
-                self.timer.wait_for(self.timer.adaptive(), now);
+                self.timer.wait_for(self.timer.lull(), now);
             }
         }
         Arrival::Store {
@@ -198,16 +202,12 @@ impl Receiver {
             self.peer_has_answered = true;
             self.state = State::Receiving;
             self.packet.clear();
-            let block = self.received + u64::from(ahead);
-            let (is_first, is_new_run) = (self.stray == 0, block < self.stray);
-            self.stray = block;
-            if is_first {
+            if self.received + u64::from(ahead) > self.horizon {
                 self.acknowledge(now);
-            } else if is_new_run {
-                // The wait does not begin anew: a peer cannot keep a transaction alive with strays.
-                self.due = Due::Ack;
+                self.timer.do_not_measure();
+            } else {
+                self.timer.hasten(now);
             }
-            self.timer.do_not_measure();
         } else if self.earlier(number).is_some() {
             if self.window == 1 {
                 self.due = Due::Ack;
@@ -224,13 +224,13 @@ impl Receiver {
         let Some(block) = self.earlier(number) else {
             return;
         };
-        if self.stray == 0 || block <= self.stray {
+        if self.late == 0 || block <= self.late {
             self.due = Due::Ack;
             if self.timer.repeat() {
                 self.linger(now);
             }
         }
-        self.stray = block;
+        self.late = block;
     }
 
     fn linger(&mut self, now: Instant) {
@@ -250,9 +250,14 @@ impl Receiver {
 
     /// The ACK of all that is here goes out; the sender has to say something now.
     fn acknowledge(&mut self, now: Instant) {
-        self.acknowledged = self.received;
+        self.note_acknowledged();
         self.due = Due::Ack;
         self.timer.wait_for(self.wait(), now);
+    }
+
+    fn note_acknowledged(&mut self) {
+        self.horizon = self.acknowledged + u64::from(self.window);
+        self.acknowledged = self.received;
     }
 
     /// How long what was acknowledged may stay without an answer.
@@ -310,8 +315,6 @@ impl Receiver {
             return;
         }
         self.state = State::Lingering;
-        self.stray = 0;
-        self.acknowledged = self.received;
         self.due = Due::Ack;
         self.timer.begin_anew();
         self.linger(now);
@@ -328,14 +331,12 @@ impl Receiver {
                 return;
             }
             State::Asking(_) | State::Opening => (self.wait(), self.opening()),
-            State::Receiving if self.received > self.acknowledged => {
-                (self.timer.adaptive(), Due::Ack)
-            }
+            State::Receiving if self.received > self.acknowledged => (self.timer.lull(), Due::Ack),
             State::Receiving => (self.wait(), Due::Ack),
             State::Storing | State::Over(_) => return,
         };
         if self.timer.try_again(wait, self.peer_has_answered) {
-            self.acknowledged = self.received;
+            self.note_acknowledged();
             self.due = due;
             self.timer.wait_for(self.wait(), now);
             return;

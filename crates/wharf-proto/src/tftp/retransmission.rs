@@ -28,7 +28,7 @@ impl Default for Timing {
     fn default() -> Self {
         Self {
             initial: Duration::from_secs(1),
-            shortest: Duration::from_millis(50),
+            shortest: Duration::from_millis(20),
             longest: Duration::from_secs(8),
             tries: 6,
         }
@@ -56,6 +56,18 @@ impl Measured {
     }
 }
 
+/// Whether a hint of the peer made the wait shorter: once in each full wait, so that hints that mean
+/// nothing cost at most as much as the losses themselves, and no tries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hint {
+    /// It may.
+    Open,
+    /// It did: the deadline stands by it.
+    Taken,
+    /// The wait after that.
+    Spent,
+}
+
 /// The timer of a machine, and its count of tries.
 #[derive(Debug)]
 pub(super) struct Retransmission {
@@ -69,8 +81,7 @@ pub(super) struct Retransmission {
     /// Retransmissions after less than the initial wait.
     quick: u32,
     deadline: Option<Instant>,
-    /// The deadline stands by [`Self::hasten`].
-    is_hastened: bool,
+    hint: Hint,
     /// When what is measured went out; `None`: it went out more than once.
     sent: Option<Instant>,
 }
@@ -86,7 +97,7 @@ impl Retransmission {
             tries: 1,
             quick: 0,
             deadline: None,
-            is_hastened: false,
+            hint: Hint::Open,
             sent: Some(now),
         };
         new.wait_for(new.wait(), now);
@@ -103,17 +114,26 @@ impl Retransmission {
         self.interval.unwrap_or_else(|| self.adaptive())
     }
 
-    /// How long a receiver waits that has acknowledged all it has: never less than at first, because it
-    /// is the sender's to mend a loss, and some send a block again for each ACK.
+    /// How long a receiver waits that has acknowledged the only block under way: never less than at
+    /// first, because it is the sender's to mend a loss, and some send a block again for each ACK.
     pub(super) fn patient_wait(&self) -> Duration {
         let backed_off = self.backed_off(self.timing.initial);
         self.interval
             .unwrap_or_else(|| self.adaptive().max(backed_off))
     }
 
-    /// How long a receiver waits for the rest of a window. No interval holds for it: what is sent then
-    /// was not sent before.
-    pub(super) fn adaptive(&self) -> Duration {
+    /// How long a receiver waits for the rest of a window. What it sends then was not sent before, so
+    /// neither the interval nor backing off holds: a sender that sends its window again and again, in
+    /// longer and longer waits, must hear of each block that came over.
+    pub(super) fn lull(&self) -> Duration {
+        let lull = self.measured.map_or(self.timing.initial / 2, |measured| {
+            measured.expected().max(self.timing.shortest)
+        });
+        self.interval
+            .map_or(lull, |interval| lull.min(interval / 2))
+    }
+
+    fn adaptive(&self) -> Duration {
         let once = match self.measured {
             Some(measured) => measured.expected().max(self.timing.shortest),
             None => self.timing.initial,
@@ -129,18 +149,20 @@ impl Retransmission {
     /// Waits so long from now.
     pub(super) fn wait_for(&mut self, wait: Duration, now: Instant) {
         self.deadline = now.checked_add(wait);
-        self.is_hastened = false;
+        if self.hint == Hint::Taken {
+            self.hint = Hint::Open;
+        }
     }
 
     /// Something may have been lost: waits no longer than news of the contrary would take.
     pub(super) fn hasten(&mut self, now: Instant) {
-        let Some(measured) = self.measured else {
+        let (Hint::Open, Some(measured)) = (self.hint, self.measured) else {
             return;
         };
         let soon = now.checked_add(measured.expected().max(HINTED));
         if soon < self.deadline {
             self.deadline = soon;
-            self.is_hastened = true;
+            self.hint = Hint::Taken;
         }
     }
 
@@ -163,6 +185,7 @@ impl Retransmission {
     pub(super) fn begin_anew(&mut self) {
         self.tries = 1;
         self.quick = 0;
+        self.hint = Hint::Open;
     }
 
     /// Something goes out that was never sent before; its answer will be measured.
@@ -212,18 +235,20 @@ impl Retransmission {
     /// Whether one more try is due, after this long a wait; counts it.
     pub(super) fn try_again(&mut self, waited: Duration, peer_has_answered: bool) -> bool {
         let limit = self.timing.tries.max(1);
-        let is_short = self.is_hastened || waited < self.timing.initial;
-        if peer_has_answered && is_short && self.quick < limit {
+        self.sent = None;
+        if self.hint == Hint::Taken {
+            self.hint = Hint::Spent;
+            return true;
+        }
+        self.hint = Hint::Open;
+        if peer_has_answered && waited < self.timing.initial && self.quick < limit {
             self.quick += 1;
         } else if self.tries < limit {
             self.tries += 1;
         } else {
             return false;
         }
-        if !self.is_hastened {
-            self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
-        }
-        self.sent = None;
+        self.doublings = (self.doublings + 1).min(MOST_DOUBLINGS);
         true
     }
 
@@ -239,6 +264,7 @@ impl Retransmission {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "tests begin at some instant")]
 mod tests {
     use super::*;
 
@@ -284,7 +310,9 @@ mod tests {
         assert_eq!(timer.round_trip(), Some(millis(1)));
         assert_eq!(
             waits(&mut timer, true),
-            [50, 100, 200, 400, 800, 1600, 3200, 6400, 8000, 8000, 8000]
+            [
+                20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 8000, 8000, 8000
+            ]
         );
         let mut fixed = Retransmission::new(Timing::default(), Some(millis(10)), start);
         assert_eq!(waits(&mut fixed, true), [10; 12]);
