@@ -3,7 +3,7 @@
 //! A rack that boots asks for the same few files at the same moment, each client in small blocks: every
 //! block would be a read of its own. Here a file's content is read in chunks, once for all who fetch it,
 //! and blocks are sent from where they lie. What is kept in all is bounded; who finds no room reads for
-//! itself.
+//! itself, and so does who is the first to ask for a file: most are fetched once.
 //!
 //! A file is known by device, inode, size and the times of its last change, as its open descriptor tells
 //! them, so a file that was changed is another one. Kept is only what has not changed for
@@ -16,7 +16,7 @@ use std::{
     os::fd::AsFd,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -95,9 +95,14 @@ impl Contents {
         }
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let content = match files.iter().position(|(known, _)| *known == identity) {
-            Some(at) => files.remove(at)?.1,
+            Some(at) => {
+                let content = files.remove(at)?.1;
+                content.is_wanted.store(true, Ordering::Relaxed);
+                content
+            }
             None => Arc::new(Content {
                 size: identity.size,
+                is_wanted: AtomicBool::new(false),
                 chunks: (0..size.div_ceil(CHUNK)).map(|_| OnceLock::new()).collect(),
                 held: Arc::clone(&self.held),
             }),
@@ -159,6 +164,8 @@ impl Contents {
 #[derive(Debug)]
 pub(crate) struct Content {
     size: u64,
+    /// Somebody asked for it again.
+    is_wanted: AtomicBool,
     chunks: Box<[OnceLock<Box<[u8]>>]>,
     held: Arc<AtomicUsize>,
 }
@@ -167,6 +174,11 @@ impl Content {
     /// Octets of the file.
     pub(crate) const fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Whether it was asked for more than once, so that keeping it pays.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
     }
 
     /// The octets from `offset` to the end of their chunk; `None` while nobody has read it. Empty at the

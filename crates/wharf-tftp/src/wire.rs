@@ -80,6 +80,7 @@ impl Wire {
     /// [`io::ErrorKind::WouldBlock`]; that the client is gone.
     pub(crate) fn try_receive(&mut self, head: &mut [u8], body: &mut [u8]) -> io::Result<usize> {
         match self {
+            Self::Own(socket) if body.is_empty() => socket.try_receive_short(head),
             Self::Own(socket) => Ok(socket.try_receive(head, body)?.octets),
             Self::Shared(shared) => {
                 if shared.inbox.is_empty() {

@@ -41,6 +41,7 @@ async fn whoever_has_the_same_file_open_shares_its_content() {
     let first = contents
         .of(&open(directory.path(), "boot").await, LATER)
         .unwrap();
+    assert!(!first.is_wanted(), "most files are fetched once");
     assert_eq!(first.from(CHUNK as u64), None, "nobody has read it");
     assert_eq!(
         first.chunk(CHUNK as u64 + 9),
@@ -54,6 +55,7 @@ async fn whoever_has_the_same_file_open_shares_its_content() {
     let second = contents
         .of(&open(directory.path(), "boot").await, LATER)
         .unwrap();
+    assert!(first.is_wanted());
     assert_eq!(second.from(CHUNK as u64 + 9).unwrap().len(), CHUNK - 9);
     assert_eq!(second.from(3 * CHUNK as u64).unwrap(), [7; 5]);
     assert_eq!(second.from(second.size()), Some([].as_slice()));

@@ -240,8 +240,7 @@ impl Download<'_> {
             if self.machine.outcome().is_some() {
                 break;
             }
-            let (head, body) = datagram.split_at_mut(HEADER);
-            match self.wire.try_receive(head, body) {
+            match self.wire.try_receive(&mut datagram, &mut []) {
                 Ok(octets) => {
                     let seen = datagram.get(..octets).unwrap_or(&datagram);
                     // What is no packet is nobody's.

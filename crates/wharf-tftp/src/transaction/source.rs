@@ -23,9 +23,6 @@ const MEASURED_TEXT: u64 = buffer::BUFFER_SIZE as u64;
 /// Smaller files are read by each who wants them.
 const SMALLEST_SHARED: u64 = 64 * 1024;
 
-/// Holders of a content that only one transaction uses: the list, and that one.
-const ALONE: usize = 2;
-
 /// Why nothing more can be sent.
 #[derive(Debug)]
 pub(super) enum Halt {
@@ -131,7 +128,7 @@ impl Source {
                     buffer.extend_from_slice(rest.get(..block - had.len()).unwrap_or_default());
                     return Ok(Run::Here(buffer));
                 }
-                _ if Arc::strong_count(content) > ALONE => {
+                _ if content.is_wanted() => {
                     if let Some(chunk) = content.chunk(missing) {
                         return self.read_for_all(contents, content, chunk, buffer);
                     }

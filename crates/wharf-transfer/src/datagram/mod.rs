@@ -24,7 +24,8 @@ use nix::sys::socket::{
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SocketFlags, SocketType,
+        AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags, SocketFlags,
+        SocketType,
         sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery},
     },
 };
@@ -183,6 +184,21 @@ impl DatagramSocket {
         self.when_told(|| self.receive_now(head, body))
     }
 
+    /// Receives one short datagram of a connected socket, and tells its length, which may be more than there
+    /// was room for: cheaper than [`Self::try_receive`] where neither scatter nor sender are wanted.
+    ///
+    /// # Errors
+    /// As [`Self::try_receive`].
+    pub fn try_receive_short(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.when_told(|| {
+            let flags = RecvFlags::TRUNC | RecvFlags::DONTWAIT;
+            match rustix::net::recv(&self.socket, &mut *buffer, flags) {
+                Ok((_, octets)) => Ok(octets),
+                Err(error) => Err(self.failed(error)),
+            }
+        })
+    }
+
     /// Waits for a datagram; see [`Self::try_receive`]. Nothing is lost when it is dropped while waiting.
     ///
     /// # Errors
@@ -278,7 +294,7 @@ impl DatagramSocket {
     /// [`io::ErrorKind::WouldBlock`]; an ICMP error; no route.
     pub fn try_send(&self, datagram: &[u8]) -> io::Result<()> {
         self.segmentation.pass_whole(&self.socket, datagram.len())?;
-        self.send_one(&[IoSlice::new(datagram)], None)
+        self.send_plain(datagram)
     }
 
     /// Sends one datagram to the connected peer, and waits for room.
@@ -370,6 +386,15 @@ impl DatagramSocket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return done,
             }
+        }
+    }
+
+    /// Sends one datagram to the connected peer.
+    fn send_plain(&self, datagram: &[u8]) -> io::Result<()> {
+        match rustix::net::send(&self.socket, datagram, SendFlags::DONTWAIT) {
+            // The interface's queue is full: lost on the way, as anywhere else.
+            Ok(_) | Err(Errno::NOBUFS) => Ok(()),
+            Err(error) => Err(self.failed(error)),
         }
     }
 
