@@ -10,8 +10,9 @@ pub struct Tftp {
     pub block_size: u16,
     /// The window that is asked for, 1 to 65535 blocks. Default 16.
     pub window: u16,
-    /// The time before a retransmission that is asked for, 1 to 255 s; `None` leaves it to both ends to
-    /// adapt to the path.
+    /// The time before a retransmission that is asked for, 1 to 255 s. Default `None`: a server that has
+    /// agreed on a time no longer adapts to the path, and each loss that only it can mend costs that time.
+    /// At 1 % loss and a window of 1, 8 MiB from a Wharf server take 4 s without it and 190 s with 2 s.
     pub timeout: Option<u8>,
     /// Take answers from another address than the one that was asked (TFT-53). Default no.
     pub any_source: bool,
@@ -24,7 +25,7 @@ impl Default for Tftp {
         Self {
             block_size: 1428,
             window: 16,
-            timeout: Some(2),
+            timeout: None,
             any_source: false,
             timing: Timing::default(),
         }

@@ -11,6 +11,9 @@ pub(crate) struct TftpFlags {
     /// Ask for so many blocks at once, before the other end answers; a server may grant less.
     #[arg(long, value_name = "BLOCKS", default_value_t = Tftp::default().window, value_parser = clap::value_parser!(u16).range(1..), help_heading = "TFTP")]
     windowsize: u16,
+    /// Ask the server to send again what is not answered after so many seconds, instead of adapting.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u8).range(1..), help_heading = "TFTP")]
+    tftp_timeout: Option<u8>,
     /// Take answers from another address than the one that was asked.
     #[arg(long, help_heading = "TFTP")]
     any_source: bool,
@@ -22,6 +25,7 @@ impl TftpFlags {
         Tftp {
             block_size: self.blksize,
             window: self.windowsize,
+            timeout: self.tftp_timeout,
             any_source: self.any_source,
             ..Tftp::default()
         }

@@ -7,12 +7,12 @@ use crate::{Kind, Options, Verified, Verify, tftp::Tftp, transfer, tree};
 
 /// TFT-50.
 #[tokio::test]
-async fn tft_50_request_asks_for_size_block_size_timeout_and_window() {
+async fn tft_50_request_asks_for_size_block_size_and_window() {
     let case = Case::new(options()).await;
     let script = async {
         let (session, request) = case.server.accept().await;
         assert!(request.starts_with(b"\0\x01pxe/boot img\0octet\0"));
-        let expected = "octet tsize 0 blksize 1428 timeout 2 windowsize 16";
+        let expected = "octet tsize 0 blksize 1428 windowsize 16";
         assert_eq!(asked(&request).join(" "), expected);
         session.error(1).await;
     };
@@ -158,7 +158,9 @@ async fn tft_51_oack_that_grants_what_was_not_asked_is_answered_by_error_8() {
         [("blksize", "7"), ("tsize", "5")],
         [("timeout", "3"), ("tsize", "5")],
     ] {
-        let case = Case::new(options()).await;
+        let mut options = options();
+        options.tftp.timeout = Some(2);
+        let case = Case::new(options).await;
         let script = async {
             let (session, _) = case.server.accept().await;
             session.oack(&options_granted).await;
@@ -246,6 +248,28 @@ async fn what_there_is_none_of_is_a_usage_error() {
     assert!(!case.server.was_asked_again() && !hashing.server.was_asked_again());
 }
 
+/// RFC 2349: the time binds the server; what is lost is asked for again as soon as this end's own time is
+/// over.
+#[tokio::test]
+async fn tft_50_granted_timeout_is_the_servers() {
+    let mut options = options();
+    options.tftp.timeout = Some(255);
+    let case = Case::new(options).await;
+    let script = async {
+        let (session, request) = case.server.accept().await;
+        let expected = "octet tsize 0 blksize 1428 timeout 255 windowsize 16";
+        assert_eq!(asked(&request).join(" "), expected);
+        session.oack(&[("Timeout", "255"), ("tsize", "3")]).await;
+        for _ in 0..2 {
+            assert_eq!(session.hear_ack().await, 0);
+        }
+        session.data(1, b"end").await;
+        session.until_ack(1).await;
+    };
+    let (result, ()) = tokio::join!(case.get("f"), script);
+    assert_eq!(result.unwrap(), whole(3, Verified::Size));
+}
+
 /// A window of one is what every server has anyway: it is not asked for.
 #[tokio::test]
 async fn window_of_one_is_not_asked_for() {
@@ -258,7 +282,7 @@ async fn window_of_one_is_not_asked_for() {
     let case = Case::new(options).await;
     let script = async {
         let (session, request) = case.server.accept().await;
-        let expected = "octet tsize 0 blksize 512 timeout 2";
+        let expected = "octet tsize 0 blksize 512";
         assert_eq!(asked(&request).join(" "), expected);
         session.send(&noise(1024), 512, 1).await;
     };
