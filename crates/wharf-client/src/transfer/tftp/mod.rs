@@ -26,7 +26,7 @@ use crate::{
     Error, Kind, Location, Options, Result, Step, Verify,
     observer::Observer,
     site::UrlType,
-    tftp::{Link, Trouble, diagnosis, refusal},
+    tftp::{Context, Link, Opening, Trouble, diagnosis, refusal},
 };
 
 /// What is asked of a server.
@@ -76,6 +76,14 @@ impl Asked {
         )?;
         tell(observer, '>', &request);
         Ok(request)
+    }
+
+    /// The server took the request. That it takes none with options for text (tftpd-hpa has no tsize
+    /// there) says nothing of other files.
+    fn taken(&self, context: &Context, opening: &Opening) {
+        if !(self.is_text() && opening.is_bare) {
+            context.remember(opening);
+        }
     }
 
     /// Why a transaction ended before its time; `terms`: where the server took the request.

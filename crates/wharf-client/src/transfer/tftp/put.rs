@@ -183,7 +183,7 @@ impl Delivery<'_> {
             return;
         };
         let content = self.content.get_or_insert_with(|| {
-            self.context.remember(self.opening);
+            self.asked.taken(self.context, self.opening);
             Content::new(self.original.clone(), terms.block_size, terms.rollover)
         });
         self.sender.set_last(content.last());

@@ -142,7 +142,7 @@ impl Fetch<'_, '_, '_> {
 
     /// The first block is here: the server took the request, and there is something to be stored.
     async fn begin(&mut self) -> Result<()> {
-        self.context.remember(self.opening);
+        self.asked.taken(self.context, self.opening);
         self.outlet.begin(self.told()).await
     }
 
