@@ -39,6 +39,17 @@ SCP_SOURCES = [
     b"T1000000000 5 1100000000 7\nC0644 5 a b\nhello\0D0755 0 d\nC0600 0 e\n\0E\n\1scp: x: no\n\2gone\n",
     b"C0644 3 f\nabc\1scp: f: Input/output error\nC0644 4294967296 big\nx", b"D0777 0 .\n", b"C0644 1 ../x\n",
 ]
+# Header, then steps: relative ACK or block 0, any number 1, datagram 2, time 3 and 4, repeat 5, end 6, settle 7.
+TFTP_SENDERS = [
+    b"\x01\x14\0\4" + b"\0\0" + b"\0\4" * 5 + b"\4\0" * 3 + b"\0\1\0\0\0\3",
+    b"\xf6\xff\x7f\xff" + b"\0\0" + b"\1\x7f\xff" * 9 + b"\4\0" * 3, b"\x10\2\0\1" + b"\0\1" * 4 + b"\4\0" * 20,
+    b"\x08\x05\0\4\2\x14\0\6blksize\x008\0windo\0" + b"\0\0\0\4\5\0", b"\0\1\0\1\5\0\2\x08\0\5\0\x08stop\0\0",
+]
+TFTP_RECEIVERS = [
+    b"\0\0\4" + b"\0\0\x20" * 9 + b"\0\2\x20" + b"\0\0\x20\0\1\x20\4\0" * 3 + b"\0\0\1\7\0\0\xff\x20\4\0\4\0",
+    b"\x10\0\1" + b"\0\0\x20\0\xff\x20" * 5 + b"\4\0" * 9, b"\x08\0\4\2\x0f\0\6blksize\x00512\0" + b"\0\0\x20" * 5 + b"\0\0\1\7\0",
+    b"\x06\xff\xff" + b"\0\0\x20" * 20 + b"\0\0\0",
+]
 SCP_ANSWERS = [b"\0" * 12, b"\1scp: x: Not a directory\n", b"\0\0\1scp: a: no\n\0\0\0\2full\n", b"sh: scp: not found\n"]
 
 TFTP_PACKETS = [
@@ -174,6 +185,10 @@ def main():
         put("scp_source", b"\7" + b"\1\2\3\4\5\6" + b"\xff" + answers)
     for packet in TFTP_PACKETS:
         put("tftp_packet", packet)
+    for steps in TFTP_SENDERS:
+        put("tftp_sender", steps)
+    for steps in TFTP_RECEIVERS:
+        put("tftp_receiver", steps)
     print(f"corpus: {len(TRANSCRIPTS) + len(SFTP_TRANSCRIPTS)} transcripts")
 
 
