@@ -190,6 +190,9 @@ async fn tft_39_what_broke_off_is_removed_unless_it_shall_be_kept() {
         house.emptied().await;
         let left: &[&str] = if keep_partial { &["f"] } else { &[] };
         assert_eq!(house.names().await, left);
+        if keep_partial {
+            assert_eq!(house.content("f").await.unwrap(), [b'x'; 512]);
+        }
     }
 }
 

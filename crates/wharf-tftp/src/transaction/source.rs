@@ -332,3 +332,6 @@ pub(super) async fn text_size(file: &FileRef, size: u64) -> Option<u64> {
     buffer::give_back(content);
     Some(size + pairs as u64)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,9 @@
 //! WRQ: a file comes in.
 //!
-//! Blocks are received right behind one another into a thread's buffer, acknowledged, and written as one run
-//! before the next wait. The last ACK goes out when the file is complete under its name (TFT-37).
+//! Blocks are received right behind one another into a thread's buffer, acknowledged, and written as one
+//! run. Runs that are short wait for one another, as long as the client goes on: a write for each block of a
+//! lock-step would cost as much as the block. The last ACK goes out when the file is complete under its name
+//! (TFT-37).
 
 use std::{io, time::Instant};
 
@@ -30,6 +32,9 @@ use crate::{
 
 /// Datagrams that are heard before what came is written.
 const AT_ONCE: usize = 1024;
+
+/// Octets of short runs that wait to be written together.
+const HELD: usize = 32 * 1024;
 
 /// Octets of an ERROR's words that are looked at.
 const LOOKED_AT: usize = 512;
@@ -72,6 +77,8 @@ struct Receiving<'a> {
     upload: Option<Upload>,
     told: Option<FileTransfer>,
     decoder: Option<Decoder>,
+    /// What came and waits to be written; empty and without room while the client is silent.
+    held: Vec<u8>,
     /// Octets that came.
     received: u64,
     /// Octets of the file that are written.
@@ -120,6 +127,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         upload: Some(upload),
         told: Some(context.told(Direction::Upload)),
         decoder: (context.request.mode == Mode::Netascii).then(Decoder::default),
+        held: Vec::new(),
         received: 0,
         written: 0,
         failure: None,
@@ -165,6 +173,7 @@ impl Receiving<'_> {
                 Wake::Readable => self.take().await.map(drop),
                 Wake::Due => match self.take().await {
                     Ok(now) => {
+                        self.flush().await;
                         self.machine.handle_timeout(now);
                         Ok(())
                     }
@@ -295,7 +304,7 @@ impl Receiving<'_> {
             }
             self.received += gathered.octets;
             let run = buffer.get(..filled).unwrap_or_default();
-            gathered.late = self.write_at_once(run, gathered.is_last);
+            gathered.late = self.keep(run, gathered.is_last);
             Ok(gathered)
         })
     }
@@ -312,6 +321,34 @@ impl Receiving<'_> {
         // What is no packet is nobody's.
         if let Ok(packet) = Packet::parse(datagram.get(..HEADER + octets).unwrap_or_default()) {
             self.machine.handle_packet(&packet, now);
+        }
+    }
+
+    /// Writes a run, or holds it back for the next; what must be waited for comes back.
+    fn keep(&mut self, run: &[u8], is_last: bool) -> Option<Vec<u8>> {
+        if self.held.is_empty() && (is_last || run.len() >= HELD) {
+            return self.write_at_once(run, is_last);
+        }
+        self.held.reserve_exact(HELD);
+        self.held.extend_from_slice(run);
+        if !is_last && self.held.len() < HELD {
+            return None;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        let late = self.write_at_once(&held, is_last);
+        if !is_last {
+            held.clear();
+            held.shrink_to(HELD);
+            self.held = held;
+        }
+        late
+    }
+
+    /// Writes what was held back, and gives its room back.
+    async fn flush(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        if let Some(late) = self.write_at_once(&held, false) {
+            self.write(late).await;
         }
     }
 
@@ -428,6 +465,9 @@ impl Receiving<'_> {
                 _ => self.failure.take().unwrap_or_default(),
             },
         };
+        if self.context.settings.keep_partial && self.failure.is_none() {
+            self.flush().await;
+        }
         let mut kept = false;
         if let Some(upload) = self.upload.take() {
             let counted = if self.context.settings.keep_partial {
