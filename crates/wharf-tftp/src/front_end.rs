@@ -22,9 +22,6 @@ use crate::{Settings, content::Contents, server, transactions::Transactions};
 /// The service's name in records and events.
 pub(crate) const SERVICE: &str = "tftp";
 
-/// Octets of files that are kept while many fetch them (TFT-43).
-const CONTENT_OCTETS: usize = 64 << 20;
-
 /// The TFTP service: what its transactions share.
 pub struct TftpFrontEnd {
     engine: Arc<Engine>,
@@ -41,10 +38,10 @@ impl TftpFrontEnd {
     pub fn new(engine: Arc<Engine>, settings: Settings) -> Self {
         Self {
             engine,
+            contents: Contents::new(settings.cache),
             settings: Current::new(settings),
             transactions: Arc::default(),
             rate: RequestRate::default(),
-            contents: Contents::new(CONTENT_OCTETS),
             told: AtomicU64::new(0),
         }
     }

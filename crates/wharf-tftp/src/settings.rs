@@ -42,6 +42,9 @@ pub struct Settings {
     pub requests_per_second: u32,
     /// Largest file that is taken, octets.
     pub max_upload: u64,
+    /// Octets of files that are kept because several clients fetch them (TFT-43); 0 keeps nothing. Heeded at
+    /// the start only.
+    pub cache: usize,
     /// Whether what came of an upload that broke off is kept (TFT-39).
     pub keep_partial: bool,
     /// Whether a name that is not found is looked for in another case of its letters (TFT-04).
@@ -65,6 +68,7 @@ impl Default for Settings {
             transfers: 1024,
             requests_per_second: 50,
             max_upload: u64::MAX,
+            cache: 64 << 20,
             keep_partial: false,
             ignore_case: false,
             mtu_cap: MtuCap::default(),

@@ -35,6 +35,7 @@ pub(crate) fn settings(config: &Config) -> Settings {
         transfers: tftp.transfers,
         requests_per_second: tftp.requests_per_second,
         max_upload: tftp.max_upload.0,
+        cache: usize::try_from(tftp.cache.0).unwrap_or(usize::MAX),
         keep_partial: tftp.keep_partial,
         ignore_case: tftp.ignore_case,
         mtu_cap: match tftp.mtu_cap {

@@ -63,6 +63,8 @@ section! {
         per_address: usize = "32" in 1..=1000000, Live;
         /// Requests of one address in a second; those above it get no answer.
         requests_per_second: u32 = "50" in 1..=1000000, Live;
+        /// Memory for the content of files that are fetched more than once; 0 keeps none.
+        cache: Bytes = "\"64 MiB\"", Restart;
         /// Rate to all clients of this section together.
         download_rate: Option<Rate> = none, Live;
         /// Rate from all clients of this section together.
