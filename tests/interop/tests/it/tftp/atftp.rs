@@ -4,14 +4,15 @@ use std::process::Command;
 
 use wharf_acceptance_tests::Kind;
 
-use super::{Ask, Client, Scene, Way, every_size, hundred_mebibytes, in_spite_of, server};
+use super::relay::Faults;
+use super::{Ask, Client, Scene, Way, every_size, hundred_mebibytes, in_spite_of_faults, server};
 
 struct Atftp;
 
 impl Atftp {
     fn command(scene: &Scene, ask: &Ask, verb: &str, local: &str, remote: &str) -> Command {
         let mut command = Command::new("atftp");
-        command.args(["--prevent-sas", "--tftp-timeout", "1"]);
+        command.args(["--tftp-timeout", "1"]);
         let mode = if ask.netascii { "netascii" } else { "octet" };
         let options = [
             Some(format!("mode {mode}")),
@@ -68,51 +69,47 @@ fn atftp_moves_100_mebibytes_in_windows() {
     hundred_mebibytes(&Atftp, &scene, &Ask::BARE.blksize(1428).windowsize(16));
 }
 
+/// It gives up when the answer to its options comes twice: with options the network begins to be bad
+/// after the opening. And of text, a block that it must send again is another one: it only fetches that.
+fn bears(percent: u8, bare: &[(Way, Ask, usize)], with_options: &[(Way, Ask, usize)]) {
+    let server = server(Kind::chosen(), "");
+    in_spite_of_faults(&Atftp, &server, Faults::of(percent), bare);
+    let faults = Faults::after_the_opening(percent);
+    in_spite_of_faults(&Atftp, &server, faults, with_options);
+}
+
 #[test]
 fn atftp_bears_a_loss_of_1_percent() {
-    in_spite_of(
-        &Atftp,
-        1,
-        &[
-            (Way::There, Ask::BARE.blksize(8192).timeout(1), 1 << 20),
-            (Way::Back, Ask::BARE.blksize(8192).timeout(1), 1 << 20),
-            (Way::There, Ask::BARE.windowsize(4), 100_000),
-            (Way::Back, Ask::BARE.windowsize(4), 100_000),
-            (Way::Both, Ask::TEXT.blksize(1428).tsize(), 100_000),
-            (Way::Both, Ask::BARE, 30_000),
-        ],
-    );
+    let bare = [
+        (Way::Both, Ask::BARE, 30_000),
+        (Way::Back, Ask::TEXT, 20_000),
+    ];
+    let blocks = Ask::BARE.blksize(8192).timeout(1);
+    let with_options = [
+        (Way::There, blocks, 1 << 20),
+        (Way::Back, blocks, 1 << 20),
+        (Way::There, Ask::BARE.windowsize(4), 100_000),
+        (Way::Back, Ask::BARE.windowsize(4), 100_000),
+        (Way::Back, Ask::TEXT.blksize(1428).tsize(), 100_000),
+    ];
+    bears(1, &bare, &with_options);
 }
 
 #[test]
 fn atftp_bears_a_loss_of_10_percent() {
-    in_spite_of(
-        &Atftp,
-        10,
-        &[
-            (
-                Way::There,
-                Ask::BARE.blksize(65_464).tsize().timeout(1),
-                8 * 65_464,
-            ),
-            (
-                Way::Back,
-                Ask::BARE.blksize(65_464).tsize().timeout(1),
-                8 * 65_464,
-            ),
-            (
-                Way::There,
-                Ask::BARE.blksize(1428).windowsize(4).timeout(1),
-                30_000,
-            ),
-            (
-                Way::Back,
-                Ask::BARE.blksize(1428).windowsize(4).timeout(1),
-                30_000,
-            ),
-            (Way::Both, Ask::TEXT.timeout(1), 2500),
-            (Way::Both, Ask::BARE, 0),
-            (Way::Both, Ask::BARE, 1024),
-        ],
-    );
+    let bare = [
+        (Way::Both, Ask::BARE, 0),
+        (Way::Both, Ask::BARE, 1024),
+        (Way::Back, Ask::TEXT, 2500),
+    ];
+    let large = Ask::BARE.blksize(65_464).tsize().timeout(1);
+    let windows = Ask::BARE.blksize(1428).windowsize(4).timeout(1);
+    let with_options = [
+        (Way::There, large, 8 * 65_464),
+        (Way::Back, large, 8 * 65_464),
+        (Way::There, windows, 30_000),
+        (Way::Back, windows, 30_000),
+        (Way::Back, Ask::TEXT.timeout(1), 2500),
+    ];
+    bears(10, &bare, &with_options);
 }

@@ -224,12 +224,16 @@ pub(crate) fn there_and_back(client: &dyn Client, scene: &Scene, ask: &Ask, size
 }
 
 /// What a cell's file has on the server's disk and on the client's.
-fn content(client: &dyn Client, ask: &Ask, size: usize) -> (Vec<u8>, Vec<u8>) {
-    let bytes = if ask.netascii {
+fn content(client: &dyn Client, scene: &Scene, ask: &Ask, size: usize) -> (Vec<u8>, Vec<u8>) {
+    let mut bytes = if ask.netascii {
         text(size as u64, size)
     } else {
         noise(size as u64, size)
     };
+    if scene.server.kind() == Kind::Dnsmasq {
+        // It has no form for a CR in text.
+        bytes.retain(|byte| !ask.netascii || *byte != b'\r');
+    }
     let as_on_the_wire = ask.netascii && client.text() == Text::AsOnTheWire;
     let local = if as_on_the_wire {
         to_wire(&bytes)
@@ -241,7 +245,7 @@ fn content(client: &dyn Client, ask: &Ask, size: usize) -> (Vec<u8>, Vec<u8>) {
 
 #[track_caller]
 pub(crate) fn there(client: &dyn Client, scene: &Scene, ask: &Ask, size: usize) {
-    let (wanted, local) = content(client, ask, size);
+    let (wanted, local) = content(client, scene, ask, size);
     let remote = format!("up-{}", scene.port());
     fs::write(scene.local("file"), local).unwrap();
     client.put(scene, ask, "file", &remote);
@@ -250,7 +254,7 @@ pub(crate) fn there(client: &dyn Client, scene: &Scene, ask: &Ask, size: usize) 
 
 #[track_caller]
 pub(crate) fn back(client: &dyn Client, scene: &Scene, ask: &Ask, size: usize) {
-    let (there, wanted) = content(client, ask, size);
+    let (there, wanted) = content(client, scene, ask, size);
     let remote = format!("down-{}", scene.port());
     scene.server.put(&remote, there);
     client.get(scene, ask, &remote, "back");

@@ -31,6 +31,8 @@ pub(crate) struct Faults {
     pub(crate) loss: u8,
     pub(crate) duplication: u8,
     pub(crate) reordering: u8,
+    /// So many datagrams of each flow pass first, each way, before anything happens to one.
+    pub(crate) spared: u64,
     /// Nothing passes but to and from the port that requests go to, as through a strict firewall.
     pub(crate) one_port: bool,
 }
@@ -42,7 +44,17 @@ impl Faults {
             loss: percent,
             duplication: percent,
             reordering: percent,
+            spared: 0,
             one_port: false,
+        }
+    }
+
+    /// All three alike, but the request, the answer to its options and what follows pass: clients that
+    /// take the answer for something else when it comes twice would fail with any server.
+    pub(crate) fn after_the_opening(percent: u8) -> Self {
+        Self {
+            spared: 2,
+            ..Self::of(percent)
         }
     }
 
@@ -161,6 +173,7 @@ struct Flow {
 /// One direction of a flow.
 struct Line {
     dice: u64,
+    came: u64,
     held: Option<Datagram>,
 }
 
@@ -258,8 +271,8 @@ impl Network {
         let upstream = socket(SocketAddr::new(client.ip(), 0))?;
         let upstream = self.watch(upstream, Place::Client { flow })?;
         let line = |way: u64| Line {
-            dice: (self.seed << 20 | (flow as u64) << 1 | way).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-                | 1,
+            dice: mixed((self.seed << 32) | ((flow as u64) << 1) | way),
+            came: 0,
             held: None,
         };
         self.flows.push(Flow {
@@ -296,6 +309,11 @@ impl Network {
     fn pass(&mut self, flow: usize, way: Way, octets: &[u8], socket: usize, to: SocketAddr) {
         let faults = self.faults;
         let line = self.line(flow, way);
+        line.came += 1;
+        if line.came <= faults.spared {
+            self.send(socket, octets, to);
+            return;
+        }
         if line.happens(faults.loss) {
             count(&self.counts.lost);
             return;
@@ -350,6 +368,14 @@ impl Network {
             }
         }
     }
+}
+
+/// A number that looks nothing like its neighbours' (`splitmix64`), and never zero.
+fn mixed(number: u64) -> u64 {
+    let mut bits = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (bits ^ (bits >> 31)) | 1
 }
 
 impl Line {

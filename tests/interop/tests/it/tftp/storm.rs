@@ -54,6 +54,7 @@ impl<'a> Machine<'a> {
         let mut buffer = vec![0; self.block + 4];
         // Blocks that came, and how many of them are acknowledged.
         let (mut came, mut told) = (0_u64, 0_u64);
+        let mut window = self.window;
         let mut is_complaining = false;
         let mut silences = 0;
         let tell = |saying: &[u8], to| self.socket.send_to(saying, to).map_err(|e| e.to_string());
@@ -74,7 +75,12 @@ impl<'a> Machine<'a> {
                 continue;
             }
             match buffer[..length] {
-                [0, 6, ..] if came == 0 => to = from,
+                [0, 6, ref granted @ ..] if came == 0 => {
+                    to = from;
+                    if !granted.windows(6).any(|name| name == b"window") {
+                        window = 1;
+                    }
+                }
                 [0, 3, high, low, ref content @ ..] if !is_opening => {
                     if u16::from_be_bytes([high, low]) == (came + 1) as u16 {
                         let at = came as usize * self.block;
@@ -85,7 +91,7 @@ impl<'a> Machine<'a> {
                         came += 1;
                         is_complaining = false;
                         let is_last = content.len() < self.block;
-                        if is_last || came - told == self.window {
+                        if is_last || came - told == window {
                             told = came;
                         } else {
                             continue;

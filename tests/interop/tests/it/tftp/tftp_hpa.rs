@@ -17,7 +17,7 @@ impl TftpHpa {
         let name = format!("script-{}", scene.port());
         fs::write(
             scene.local(&name),
-            format!("rexmt 1\ntimeout 60\n{mode}\n{line}\nquit\n"),
+            format!("rexmt 1\ntimeout 30\n{mode}\n{line}\nquit\n"),
         )
         .unwrap();
         let output = scene
