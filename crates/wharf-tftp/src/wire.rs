@@ -74,12 +74,19 @@ impl Wire {
     }
 
     /// Takes one datagram: its first octets into `head` until that is full, the others into `body`. Tells
-    /// its length, which may be more than there was room for.
+    /// its length, which may be more than there was room for. `is_unannounced`: also one that the reactor has
+    /// not heard of.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`]; that the client is gone.
-    pub(crate) fn try_receive(&mut self, head: &mut [u8], body: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn try_receive(
+        &mut self,
+        head: &mut [u8],
+        body: &mut [u8],
+        is_unannounced: bool,
+    ) -> io::Result<usize> {
         match self {
+            Self::Own(socket) if is_unannounced => Ok(socket.receive_now(head, body)?.octets),
             Self::Own(socket) if body.is_empty() => socket.try_receive_short(head),
             Self::Own(socket) => Ok(socket.try_receive(head, body)?.octets),
             Self::Shared(shared) => {

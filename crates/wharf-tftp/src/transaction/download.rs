@@ -169,10 +169,10 @@ impl Download<'_> {
             }
             let heard = match watch.wait(&self.wire, self.machine.poll_timeout()).await {
                 Wake::Readable => self
-                    .hear(if self.is_lock_step { 1 } else { AT_ONCE })
+                    .hear(if self.is_lock_step { 1 } else { AT_ONCE }, false)
                     .map(drop),
                 Wake::Due => {
-                    let now = self.hear(AT_ONCE);
+                    let now = self.hear(AT_ONCE, false);
                     now.map(|now| {
                         if self
                             .machine
@@ -186,9 +186,8 @@ impl Download<'_> {
                     })
                 }
                 Wake::Note(note) => {
-                    // What the client said before it asked again is here, but the reactor may not know.
-                    tokio::task::yield_now().await;
-                    let heard = self.hear(AT_ONCE);
+                    // What the client said before it asked again is here.
+                    let heard = self.hear(AT_ONCE, true);
                     if let Some(end) = self.noted(note) {
                         return end;
                     }
@@ -232,15 +231,19 @@ impl Download<'_> {
         }
     }
 
-    /// Takes what has come, at most so many datagrams; tells the time.
-    fn hear(&mut self, most: usize) -> io::Result<Instant> {
+    /// Takes what has come, at most so many datagrams; tells the time. `is_unannounced`: also what the reactor
+    /// has not heard of.
+    fn hear(&mut self, most: usize, is_unannounced: bool) -> io::Result<Instant> {
         let now = clock::now();
         let mut datagram = [0; LOOKED_AT];
         for _ in 0..most {
             if self.machine.outcome().is_some() {
                 break;
             }
-            match self.wire.try_receive(&mut datagram, &mut []) {
+            match self
+                .wire
+                .try_receive(&mut datagram, &mut [], is_unannounced)
+            {
                 Ok(octets) => {
                     let seen = datagram.get(..octets).unwrap_or(&datagram);
                     // What is no packet is nobody's.

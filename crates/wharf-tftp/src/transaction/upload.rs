@@ -170,8 +170,8 @@ impl Receiving<'_> {
                 return End::Settled;
             }
             let taken = match watch.wait(&self.wire, self.machine.poll_timeout()).await {
-                Wake::Readable => self.take().await.map(drop),
-                Wake::Due => match self.take().await {
+                Wake::Readable => self.take(false).await.map(drop),
+                Wake::Due => match self.take(false).await {
                     Ok(now) => {
                         self.flush().await;
                         self.machine.handle_timeout(now);
@@ -180,9 +180,8 @@ impl Receiving<'_> {
                     Err(error) => Err(error),
                 },
                 Wake::Note(note) => {
-                    // What the client said before it asked again is here, but the reactor may not know.
-                    tokio::task::yield_now().await;
-                    let taken = self.take().await;
+                    // What the client said before it asked again is here.
+                    let taken = self.take(true).await;
                     if let Some(end) = self.noted(note) {
                         return end;
                     }
@@ -224,10 +223,11 @@ impl Receiving<'_> {
         }
     }
 
-    /// Takes what has come and stores it; tells the time.
-    async fn take(&mut self) -> io::Result<Instant> {
+    /// Takes what has come and stores it; tells the time. `is_unannounced`: also what the reactor has not heard
+    /// of.
+    async fn take(&mut self, is_unannounced: bool) -> io::Result<Instant> {
         let now = clock::now();
-        let gathered = self.gather(now)?;
+        let gathered = self.gather(now, is_unannounced)?;
         if gathered.octets > 0
             && let Some(told) = &mut self.told
         {
@@ -249,7 +249,7 @@ impl Receiving<'_> {
 
     /// Receives what is there, as far as a run has room, acknowledges it, and writes it if that can be done
     /// at once.
-    fn gather(&mut self, now: Instant) -> io::Result<Gathered> {
+    fn gather(&mut self, now: Instant, is_unannounced: bool) -> io::Result<Gathered> {
         scratch::receiving(|buffer| {
             let is_limited = !self.context.session.account().upload.is_empty();
             let block_size = usize::from(self.terms.block_size);
@@ -268,7 +268,7 @@ impl Receiving<'_> {
                     break;
                 };
                 let mut head = [0; HEADER];
-                let octets = match self.wire.try_receive(&mut head, body) {
+                let octets = match self.wire.try_receive(&mut head, body, is_unannounced) {
                     Ok(octets) => octets,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                         gathered.is_cut = false;

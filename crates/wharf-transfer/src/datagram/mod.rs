@@ -244,7 +244,12 @@ impl DatagramSocket {
         }
     }
 
-    fn receive_now(&self, head: &mut [u8], body: &mut [u8]) -> io::Result<Received> {
+    /// Receives as [`Self::try_receive`] does, also what the reactor has not heard of: for whoever knows by
+    /// another way that there must be something.
+    ///
+    /// # Errors
+    /// As [`Self::try_receive`].
+    pub fn receive_now(&self, head: &mut [u8], body: &mut [u8]) -> io::Result<Received> {
         let mut buffers = [IoSliceMut::new(head), IoSliceMut::new(body)];
         let mut control = RecvAncillaryBuffer::default();
         let answer = rustix::net::recvmsg(
