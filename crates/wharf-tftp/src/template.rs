@@ -24,7 +24,7 @@ enum Part {
 /// Why a text is no template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
-    /// More than [`Template::MAX_LENGTH`] octets.
+    /// Longer than a template may be.
     #[error("expected at most {} octets", Template::MAX_LENGTH)]
     TooLong,
     /// A `$` that is followed by neither a digit from 1 nor another `$`.
