@@ -172,7 +172,7 @@ impl Download<'_> {
                     .hear(if self.is_lock_step { 1 } else { AT_ONCE }, false)
                     .map(drop),
                 Wake::Due => {
-                    let now = self.hear(AT_ONCE, false);
+                    let now = self.hear(AT_ONCE, true);
                     now.map(|now| {
                         if self
                             .machine
