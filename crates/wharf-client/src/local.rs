@@ -59,11 +59,19 @@ impl Local {
         Self(Arc::new(file.into()))
     }
 
-    /// Opens a file to be read.
+    /// Opens a file to be read. It is read by offset and its size is told before: a pipe has neither.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        if file.metadata()?.is_dir() {
+        let file = OpenOptions::new()
+            .read(true)
+            // A pipe that nobody writes into would be waited for.
+            .custom_flags(i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0))
+            .open(path)?;
+        let found = file.metadata()?;
+        if found.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !found.is_file() {
+            return Err(io::Error::other("not a plain file"));
         }
         Ok(Self::new(file))
     }
