@@ -115,6 +115,3 @@ pub(crate) fn broken(what: &str, error: &io::Error) -> Error {
     };
     Error::new(Step::Transfer, Kind::Data, text).retryable()
 }
-
-/// A file on this machine failed in the middle; what the server is told of it.
-pub(crate) const LOCAL_FAILURE: &str = "the client's file failed";

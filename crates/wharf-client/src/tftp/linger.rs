@@ -35,7 +35,7 @@ async fn until_over(link: &mut Link, receiver: &mut Receiver) -> io::Result<()> 
     let mut repeat = clock::now() + distance;
     while receiver.outcome().is_none() {
         while let Some(packet) = receiver.poll_transmit() {
-            link.send(packet).await?;
+            link.send(packet).await;
         }
         let Some(mut until) = receiver.poll_timeout() else {
             return Ok(());
@@ -59,7 +59,7 @@ async fn until_over(link: &mut Link, receiver: &mut Receiver) -> io::Result<()> 
         receiver.handle_timeout(now);
         if repeats < REPEATS && now >= repeat {
             if let Some(last) = last {
-                link.send(&last).await?;
+                link.send(&last).await;
             }
             repeats += 1;
             distance *= 4;

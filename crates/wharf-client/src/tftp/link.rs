@@ -3,13 +3,23 @@
 //! The request goes to the server's well-known port; the first answer names the port that the server
 //! serves this transaction from (its TID), and from then on nobody else is heard (TFT-51, TFT-53).
 //! Strangers get ERROR 5 (TFT-35), a bounded number of times. The socket is not connected, so strangers
-//! are seen at all, and the kernel queues ICMP errors on it, so a closed port is known at once.
+//! are seen at all, and the kernel queues ICMP errors on it, so a closed port is known at once; but what
+//! the server said before it closed its port comes first, because that tells why.
+//!
+//! A link that goes before its transaction has ended tells the server: it need not wait for a client that
+//! was interrupted.
 //!
 //! A block's header and content are received into two places, so that the content lies where it belongs
 //! without being moved; nothing is allocated for it.
 
-use std::{io, net::SocketAddr, pin::Pin, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    time::{Duration, Instant},
+};
 
+use rustix::io::Errno;
 use tokio::time::{Instant as Moment, Sleep, sleep_until};
 use wharf_proto::tftp::{
     ErrorCode,
@@ -27,6 +37,12 @@ const OACK: u16 = 6;
 
 /// Strangers that are told that they are.
 const MOST_STRANGERS: u8 = 8;
+
+/// How long what the server said last is waited for when its port is closed.
+const LAST_WORDS: Duration = Duration::from_millis(10);
+
+/// What the server is told when it need not wait any more.
+const GIVEN_UP: &str = "the client gave up";
 
 /// What was heard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +71,10 @@ pub(crate) struct Link {
     strangers: u8,
     /// ICMP errors that answer what strangers were told.
     excused: u8,
+    /// What befell the way, and until when the server's last words are waited for.
+    broken: Option<(io::Error, Instant)>,
+    /// The transaction has ended, and the server knows.
+    is_over: bool,
     head: [u8; HEADER],
     packet: Vec<u8>,
     alarm: Option<Pin<Box<Sleep>>>,
@@ -71,6 +91,8 @@ impl Link {
             foreign: None,
             strangers: 0,
             excused: 0,
+            broken: None,
+            is_over: false,
             head: [0; HEADER],
             packet: Vec::new(),
             alarm: None,
@@ -92,50 +114,61 @@ impl Link {
         &self.packet
     }
 
-    /// Sends a packet to the server.
-    pub(crate) async fn send(&mut self, datagram: &[u8]) -> io::Result<()> {
+    /// The transaction has ended: whatever there is to be said was said.
+    pub(crate) const fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Sends a packet to the server; what befalls it is told by [`Self::hear`].
+    pub(crate) async fn send(&mut self, datagram: &[u8]) {
         let to = self.peer.unwrap_or(self.server);
-        loop {
-            match self.socket.send_to(datagram, to, &Route::default()).await {
-                Err(error) if self.excuses(&error) => {}
-                sent => return sent,
+        while let Err(error) = self.socket.send_to(datagram, to, &Route::default()).await {
+            if !self.excuses(&error) {
+                return self.note_broken(error);
             }
         }
     }
 
-    /// Sends `content` cut into blocks.
+    /// Sends `content` cut into blocks; what befalls them is told by [`Self::hear`].
     pub(crate) async fn send_blocks(
         &mut self,
         header: impl Fn(usize) -> [u8; HEADER],
         block_size: usize,
         content: &[u8],
-    ) -> io::Result<()> {
+    ) {
         let to = self.peer.unwrap_or(self.server);
         let way = Some((to, &Route::default()));
-        loop {
-            let sending = self
-                .socket
-                .send_blocks(&header, block_size, content, way)
-                .await;
-            match sending {
-                Err(error) if self.excuses(&error) => {}
-                sent => return sent,
+        while let Err(error) = self
+            .socket
+            .send_blocks(&header, block_size, content, way)
+            .await
+        {
+            if !self.excuses(&error) {
+                return self.note_broken(error);
             }
         }
     }
 
     /// Waits for a datagram of the server until a moment; what is content of a block goes into `body`.
+    ///
+    /// # Errors
+    /// What befell the way, when nothing of the server's is here any more.
     pub(crate) async fn hear(&mut self, body: &mut [u8], until: Instant) -> io::Result<Heard> {
         let received = loop {
             match self.socket.try_receive(&mut self.head, body) {
                 Ok(received) => break received,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !self.readable(until).await? {
-                        return Ok(Heard::Nothing);
+                    let patience = self.broken.as_ref().map(|(_, patience)| *patience);
+                    if self.readable(patience.unwrap_or(until)).await? {
+                        continue;
                     }
+                    return match self.broken.take() {
+                        Some((error, _)) => Err(error),
+                        None => Ok(Heard::Nothing),
+                    };
                 }
                 Err(error) if self.excuses(&error) => {}
-                Err(error) => return Err(error),
+                Err(error) => self.note_broken(error),
             }
         };
         let Some(from) = received.from.filter(|_| received.octets >= HEADER) else {
@@ -147,6 +180,8 @@ impl Link {
             self.turn_away(from, opcode);
             return Ok(Heard::Nothing);
         }
+        // It is there, whoever said otherwise.
+        self.broken = None;
         let length = received.octets - HEADER;
         match opcode {
             DATA => {
@@ -192,8 +227,18 @@ impl Link {
         let _ = self.socket.try_send_to(&answer, from, &Route::default());
     }
 
-    /// Whether an error may be a stranger's doing, whose port is closed by now.
+    /// Something befell the way. What the server said before may be here all the same.
+    fn note_broken(&mut self, error: io::Error) {
+        let patience = clock::now() + LAST_WORDS;
+        self.broken.get_or_insert((error, patience));
+    }
+
+    /// Whether an error may be a stranger's doing, whose port is closed by now; or says that fragments are
+    /// wanted, which is seen to (TFT-42).
     fn excuses(&mut self, error: &io::Error) -> bool {
+        if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) {
+            return true;
+        }
         let excused = self.excused > 0 && error.kind() == io::ErrorKind::ConnectionRefused;
         self.excused -= u8::from(excused);
         excused
@@ -222,6 +267,17 @@ impl Link {
                     }
                 }
             }
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(peer) = self.peer.filter(|_| !self.is_over) {
+            let mut farewell = Vec::new();
+            packet::error(ErrorCode::NotDefined, GIVEN_UP, &mut farewell);
+            // Nobody waits for it.
+            let _ = self.socket.try_send_to(&farewell, peer, &Route::default());
         }
     }
 }

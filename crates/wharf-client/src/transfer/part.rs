@@ -10,7 +10,7 @@ use wharf_transfer::Algorithm;
 use super::OVERLAP;
 use crate::{
     Error, Result,
-    local::{Held, Local, Names, Sidecar, blocking},
+    local::{Held, Local, Names, Sidecar, blocking, facts},
 };
 
 /// What the source is known to be.
@@ -36,7 +36,16 @@ impl Part {
             .map_err(|error| Error::local(&format!("{}", target.display()), &error))?;
         let path = names.part.clone();
         let what = format!("cannot write {}", path.display());
-        let file = blocking(&what, move || Local::open_part(&path)).await?;
+        let target = target.to_owned();
+        let file = blocking(&what, move || {
+            // A pipe or a device would be replaced by a file.
+            if facts(&target)?.is_some_and(|found| !found.file) {
+                let text = format!("{} is not a plain file", target.display());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            }
+            Local::open_part(&path)
+        })
+        .await?;
         Ok(Self { names, file, url })
     }
 
@@ -101,6 +110,12 @@ impl Part {
     pub(super) async fn discard(&self) -> Result<()> {
         let names = self.names.clone();
         blocking("cannot remove the part file", move || names.discard()).await
+    }
+
+    /// The part is worthless, and there is no time to wait for the disk.
+    pub(super) fn discard_now(&self) {
+        // Whoever drops it has nobody to tell.
+        let _ = self.names.discard();
     }
 
     /// The attempt failed: what is there is recorded, so that the next run can tell whether somebody

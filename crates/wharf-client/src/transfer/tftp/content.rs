@@ -11,7 +11,7 @@ use wharf_proto::tftp::{Rollover, netascii::Encoder, packet};
 use crate::{
     Error, Kind, Result, Step,
     local::{Local, blocking},
-    tftp::{Link, Trouble},
+    tftp::Link,
 };
 
 /// Octets that are read at once; at least one block.
@@ -116,13 +116,7 @@ impl Content {
     }
 
     /// Sends `count` blocks from `first` on.
-    pub(super) async fn send(
-        &mut self,
-        link: &mut Link,
-        what: &str,
-        first: u64,
-        count: u16,
-    ) -> Result<(), Trouble> {
+    pub(super) async fn send(&mut self, link: &mut Link, first: u64, count: u16) -> Result<()> {
         let (rollover, block_size) = (self.rollover, self.block_size);
         let mut block = first;
         let end = first + u64::from(count);
@@ -138,13 +132,12 @@ impl Content {
                 .unwrap_or_default();
             let full = content.len().div_ceil(block_size) as u64;
             let header = |index: usize| packet::data_header(rollover.wire(block + index as u64));
-            let mut sent = link.send_blocks(header, block_size, content).await;
+            link.send_blocks(header, block_size, content).await;
             // What follows the last full block is an empty one (TFT-31).
-            if sent.is_ok() && full > 0 && block + full < stop {
+            if full > 0 && block + full < stop {
                 let header = |_| packet::data_header(rollover.wire(block + full));
-                sent = link.send_blocks(header, block_size, &[]).await;
+                link.send_blocks(header, block_size, &[]).await;
             }
-            sent.map_err(|error| Trouble::of_link(link, what, error))?;
             block = stop;
         }
         Ok(())

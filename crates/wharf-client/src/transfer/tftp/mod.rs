@@ -21,6 +21,8 @@ use wharf_proto::tftp::{
     Direction, ErrorCode, Mode, Offer, OptionList, Outcome, Packet, Terms, option, packet,
 };
 
+use wharf_transfer::Meter;
+
 use super::Verified;
 use crate::{
     Error, Kind, Location, Options, Result, Step, Verify,
@@ -66,12 +68,13 @@ impl Asked {
     }
 
     /// The request on the wire, which the observer hears.
-    fn request(&self, offer: &Offer, observer: &dyn Observer) -> Result<Vec<u8>> {
+    fn request(&self, offer: &Offer, observer: &dyn Observer) -> Result<Vec<u8>, Trouble> {
         let mut request = Vec::new();
         packet::request(self.direction, &self.name, self.mode, offer, &mut request).map_err(
             |error| {
                 let text = format!("{}: {error}", self.what);
-                Error::new(Step::Command, Kind::Usage, text)
+                // A long name may leave room for itself alone.
+                Trouble::Options(Error::new(Step::Command, Kind::Usage, text))
             },
         )?;
         tell(observer, '>', &request);
@@ -190,6 +193,11 @@ fn listed<'a>(options: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> String {
     options
         .map(|(name, value)| format!(" {}={}", refusal::words(name), refusal::words(value)))
         .collect()
+}
+
+/// So many octets of a file have moved; those of an earlier attempt are not counted again.
+fn count(meter: &Meter, octets: u64) {
+    meter.add(octets.saturating_sub(meter.octets()));
 }
 
 /// How sure a copy is that the server told the size of, if it did.

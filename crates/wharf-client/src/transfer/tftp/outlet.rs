@@ -8,6 +8,7 @@ use super::super::{
     part::{Known, Part},
     writer::Writer,
 };
+use super::count;
 use crate::{Error, Result};
 
 /// Takes what `cat` gives out.
@@ -44,20 +45,19 @@ impl Outlet<'_, '_> {
         };
         course.tell_started(total, 0);
         let part = Part::open(target, url.clone()).await?;
+        let writer = Writer::new(part.file.clone(), 0);
+        let (part, _) = open.insert((part, writer));
         let known = Known {
             size: total,
             mtime: None,
         };
-        part.keep(0, known).await?;
-        let writer = Writer::new(part.file.clone(), 0);
-        *open = Some((part, writer));
-        Ok(())
+        part.keep(0, known).await
     }
 
-    /// So many octets came over the wire.
+    /// So many octets have come over the wire in all.
     pub(super) fn arrived(&self, octets: u64) {
         if let Self::File { course, .. } = self {
-            course.meter.add(octets);
+            count(&course.meter, octets);
         }
     }
 
@@ -79,13 +79,12 @@ impl Outlet<'_, '_> {
 
     /// Everything is here and as it should be: the file takes its name.
     pub(super) async fn finish(&mut self) -> Result<()> {
-        if let Self::File {
-            open: Some((part, writer)),
-            ..
-        } = self
-        {
-            writer.end().await?;
-            part.commit(None).await?;
+        if let Self::File { open, .. } = self {
+            if let Some((part, writer)) = open {
+                writer.end().await?;
+                part.commit(None).await?;
+            }
+            *open = None;
         }
         Ok(())
     }
@@ -98,6 +97,19 @@ impl Outlet<'_, '_> {
             // The failure that led here is the one to tell.
             let _ = writer.end().await;
             let _ = part.discard().await;
+        }
+    }
+}
+
+/// Dropped in the middle, by Ctrl-C for one: there is no going on from what is here.
+impl Drop for Outlet<'_, '_> {
+    fn drop(&mut self) {
+        if let Self::File {
+            open: Some((part, _)),
+            ..
+        } = self
+        {
+            part.discard_now();
         }
     }
 }

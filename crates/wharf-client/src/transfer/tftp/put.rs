@@ -2,19 +2,19 @@
 
 use std::{path::Path, sync::Arc};
 
-use wharf_proto::tftp::{Direction, ErrorCode, Offer, Outcome, Sender, sender::Transmit};
+use wharf_proto::tftp::{Direction, Offer, Outcome, Sender, sender::Transmit};
 use wharf_transfer::Meter;
 
 use super::{
     super::{Course, Transferred, Upload},
     Asked,
     content::{Content, Original},
-    hear, sure, tell,
+    count, hear, sure, tell,
 };
 use crate::{
     Result,
-    local::{Facts, Local, blocking, facts},
-    tftp::{Context, Heard, Link, Opening, Trouble, diagnosis, now},
+    local::{Local, blocking},
+    tftp::{Context, Heard, Link, Opening, Trouble, now},
 };
 
 /// Room for what a server says; blocks of its are cut, and count for nothing.
@@ -27,9 +27,9 @@ pub(in super::super) async fn put(
     context: &Arc<Context>,
 ) -> Result<Transferred> {
     let asked = Asked::new(Direction::Write, &upload.target, &context.options)?;
-    let (file, facts) = open(&upload.source).await?;
     let _turn = context.turn().await?;
-    let original = Original::new(file, facts.size, asked.is_text()).await?;
+    let (file, size) = open(&upload.source).await?;
+    let original = Original::new(file, size, asked.is_text()).await?;
     let mut openings = context.openings().await?;
     course.tell_started(Some(original.wire), 0);
     let meter = Arc::clone(&course.meter);
@@ -48,13 +48,13 @@ pub(in super::super) async fn put(
     Err(openings.exhausted())
 }
 
-async fn open(path: &Path) -> Result<(Local, Facts)> {
+async fn open(path: &Path) -> Result<(Local, u64)> {
     let what = format!("cannot read {}", path.display());
     let path = path.to_owned();
     blocking(&what, move || {
         let file = Local::open(&path)?;
-        let found = facts(&path)?.ok_or(std::io::ErrorKind::NotFound)?;
-        Ok((file, found))
+        let size = file.size()?;
+        Ok((file, size))
     })
     .await
 }
@@ -86,13 +86,8 @@ async fn send(
         original,
         content: None,
         meter,
-        counted: 0,
     };
-    let sent = delivery.run().await;
-    if sent.is_err() {
-        delivery.give_up().await;
-    }
-    sent
+    delivery.run().await
 }
 
 struct Delivery<'a> {
@@ -106,8 +101,6 @@ struct Delivery<'a> {
     /// The file in blocks, once their size is agreed on.
     content: Option<Content>,
     meter: &'a Meter,
-    /// Octets that the meter has heard of.
-    counted: u64,
 }
 
 impl Delivery<'_> {
@@ -116,6 +109,9 @@ impl Delivery<'_> {
         let mut heard_at = now();
         loop {
             self.transmit().await?;
+            if self.sender.outcome().is_some() {
+                self.link.end();
+            }
             match self.sender.outcome() {
                 None => {}
                 Some(Outcome::Complete) => {
@@ -148,25 +144,18 @@ impl Delivery<'_> {
             }
             self.sender.handle_timeout(now);
             if now >= limit {
-                self.transmit().await?;
                 return Err(self.ended());
             }
         }
     }
 
     /// Sends what the machine wants sent.
-    async fn transmit(&mut self) -> Result<(), Trouble> {
+    async fn transmit(&mut self) -> Result<()> {
         while let Some(transmit) = self.sender.poll_transmit() {
             match (transmit, &mut self.content) {
-                (Transmit::Packet(packet), _) => {
-                    if let Err(error) = self.link.send(packet).await {
-                        return Err(Trouble::of_link(&self.link, &self.asked.what, error));
-                    }
-                }
+                (Transmit::Packet(packet), _) => self.link.send(packet).await,
                 (Transmit::Blocks { first, count }, Some(content)) => {
-                    content
-                        .send(&mut self.link, &self.asked.what, first, count)
-                        .await?;
+                    content.send(&mut self.link, first, count).await?;
                     self.sender.transmitted(now());
                 }
                 // It wants blocks only after an answer, which told their size.
@@ -192,8 +181,7 @@ impl Delivery<'_> {
             .acknowledged()
             .saturating_mul(u64::from(terms.block_size))
             .min(self.original.wire);
-        self.meter.add(arrived.saturating_sub(self.counted));
-        self.counted = arrived;
+        count(self.meter, arrived);
     }
 
     fn ended(&self) -> Trouble {
@@ -204,15 +192,5 @@ impl Delivery<'_> {
             sender.terms().filter(|_| self.content.is_some()),
             sender.acknowledged(),
         )
-    }
-
-    /// It failed here: the server need not wait.
-    async fn give_up(&mut self) {
-        if self.link.is_answered() && self.sender.outcome().is_none() {
-            let code = ErrorCode::NotDefined;
-            self.sender.fail(code, diagnosis::LOCAL_FAILURE);
-            // Nobody waits for it.
-            let _ = self.transmit().await;
-        }
     }
 }

@@ -2,17 +2,12 @@
 
 use std::sync::Arc;
 
-use wharf_proto::tftp::{ErrorCode, Offer, Receiver, netascii::Decoder, receiver::Arrival};
+use wharf_proto::tftp::{Offer, Receiver, netascii::Decoder, receiver::Arrival};
 
-use super::{
-    super::{Verified, partial},
-    Asked, hear,
-    outlet::Outlet,
-    sure, tell,
-};
+use super::{super::Verified, Asked, hear, outlet::Outlet, sure, tell};
 use crate::{
     Error, Kind, Result, Step, Verify,
-    tftp::{Context, Heard, Link, Opening, Trouble, diagnosis, now},
+    tftp::{Context, Heard, Link, Opening, Trouble, now},
 };
 
 /// Octets that are written at once.
@@ -62,7 +57,7 @@ pub(super) async fn receive(
             Ok(fetched)
         }
         Err(trouble) => {
-            fetch.give_up().await;
+            fetch.outlet.abandon().await;
             Err(trouble)
         }
     }
@@ -85,8 +80,9 @@ impl Fetch<'_, '_, '_> {
     async fn run(&mut self) -> Result<Fetched, Trouble> {
         let mut heard_at = now();
         loop {
-            self.flush_packets().await?;
+            self.flush_packets().await;
             if self.receiver.outcome().is_some() {
+                self.link.end();
                 return Err(self.ended());
             }
             self.intake.write_full_run(self.outlet).await?;
@@ -114,7 +110,7 @@ impl Fetch<'_, '_, '_> {
                                 self.begin().await?;
                             }
                             self.intake.took(length);
-                            self.outlet.arrived(length as u64);
+                            self.outlet.arrived(self.intake.wire);
                             self.check_length(false)?;
                             if is_last {
                                 return self.finish().await;
@@ -134,7 +130,6 @@ impl Fetch<'_, '_, '_> {
             self.is_taken |= self.receiver.outcome().is_none() && self.receiver.terms().is_some();
             self.receiver.handle_timeout(now);
             if now >= limit {
-                self.flush_packets().await?;
                 return Err(self.ended());
             }
         }
@@ -154,7 +149,8 @@ impl Fetch<'_, '_, '_> {
         let size_was_told = self.told().is_some_and(|told| self.intake.is_size(told));
         self.receiver.settle(now());
         // The file is here, whatever becomes of the last ACK.
-        let _ = self.flush_packets().await;
+        self.link.end();
+        self.flush_packets().await;
         Ok(Fetched {
             size: self.intake.host,
             verified: sure(&self.context.options, size_was_told),
@@ -182,21 +178,22 @@ impl Fetch<'_, '_, '_> {
                 "{}: more than the {told} octets came that the server had told",
                 self.asked.what
             );
-            return Err(Error::new(Step::Verify, Kind::Differs, text).starting_over());
+            return Err(size_differs(Kind::Differs, text));
         }
         if is_whole && wire < told {
-            return Err(partial(&self.asked.what, wire, told).starting_over());
+            let text = format!(
+                "{}: {wire} of {told} octets arrived, though the server sent a last block",
+                self.asked.what
+            );
+            return Err(size_differs(Kind::Partial, text));
         }
         Ok(())
     }
 
-    async fn flush_packets(&mut self) -> Result<(), Trouble> {
+    async fn flush_packets(&mut self) {
         while let Some(packet) = self.receiver.poll_transmit() {
-            if let Err(error) = self.link.send(packet).await {
-                return Err(Trouble::of_link(&self.link, &self.asked.what, error));
-            }
+            self.link.send(packet).await;
         }
-        Ok(())
     }
 
     fn ended(&self) -> Trouble {
@@ -208,17 +205,13 @@ impl Fetch<'_, '_, '_> {
             receiver.received(),
         )
     }
+}
 
-    /// It failed here: the server hears that nothing more is wanted, and what is here goes.
-    async fn give_up(&mut self) {
-        if self.link.is_answered() && self.receiver.outcome().is_none() {
-            let code = ErrorCode::NotDefined;
-            self.receiver.fail(code, diagnosis::LOCAL_FAILURE);
-            // Nobody waits for it.
-            let _ = self.flush_packets().await;
-        }
-        self.outlet.abandon().await;
-    }
+fn size_differs(kind: Kind, text: String) -> Error {
+    Error::new(Step::Verify, kind, text)
+        .hint("the file may have changed meanwhile: try again")
+        .hint("some servers tell sizes of 2 or 4 GiB and more wrongly: --verify none takes what comes")
+        .starting_over()
 }
 
 /// Blocks that gather to runs.

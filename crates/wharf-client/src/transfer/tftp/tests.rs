@@ -4,6 +4,7 @@
     reason = "tests look at the files that a transfer made"
 )]
 
+mod failure;
 mod get;
 mod opening;
 mod put;
