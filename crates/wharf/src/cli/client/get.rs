@@ -1,6 +1,7 @@
 //! `wharf get`.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
@@ -67,6 +68,9 @@ impl Get {
             .map(|url| place(url))
             .collect::<Result<Vec<_>, _>>()?;
         let target = Target::of(local.as_deref(), sources.len() > 1)?;
+        if !self.recursive {
+            target.tell_apart(&sources)?;
+        }
         let watcher = self.shared.console(self.json);
         watcher.draw();
         if self.recursive || sources.len() > 1 {
@@ -134,6 +138,24 @@ impl Target {
             )));
         }
         Ok(Self::As(path))
+    }
+
+    /// Refuses sources that would become the same file, which would hold some of each.
+    fn tell_apart(&self, sources: &[Location]) -> Result<(), Failure> {
+        let mut seen = HashMap::new();
+        for source in sources {
+            // What has no path is told when its turn comes.
+            if let Ok(path) = self.path(source)
+                && let Some(other) = seen.insert(path.clone(), source)
+            {
+                let path = path.display();
+                let text = format!(
+                    "{other} and {source} would both become {path}: fetch one at a time, each under a name of its own"
+                );
+                return Err(Failure::usage(text));
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, source: &Location) -> Result<PathBuf, Failure> {
@@ -218,4 +240,24 @@ pub(super) fn summary(place: &Path, tally: &tree::Tally) -> String {
         String::new()
     };
     format!("{}: {files} files, {size}{failures}", place.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two downloads into one file at once would mix what they bring.
+    #[test]
+    fn two_files_of_one_name_do_not_go_into_one_directory() {
+        let into = Target::Into(PathBuf::from("d"));
+        let check = |urls: &[&str]| {
+            let sources: Vec<Location> = urls.iter().map(|url| place(url).unwrap()).collect();
+            into.tell_apart(&sources)
+        };
+        assert!(check(&["tftp://h/a/f", "tftp://h/b/g", "ftp://h/f2"]).is_ok());
+        let failure = check(&["tftp://h/a/f", "tftp://h/g", "ftp://h/b/f"]).unwrap_err();
+        assert_eq!(failure.code(), 2);
+        assert!(check(&["tftp://h/f", "tftp://h/f"]).is_err());
+        assert!(check(&["tftp://h/%2Fetc%2Ff", "sftp://h/f"]).is_err());
+    }
 }

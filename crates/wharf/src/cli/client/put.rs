@@ -1,6 +1,10 @@
 //! `wharf put`.
 
-use std::{os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{
+    collections::HashMap,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use tokio::task::JoinSet;
 use wharf_client::{
@@ -53,9 +57,10 @@ impl Put {
                 "several files need a directory: end the URL with / ({target}/)"
             )));
         }
+        let placed = placed(&target, self.names, self.recursive)?;
         let watcher = self.shared.console(self.json);
         watcher.draw();
-        if self.recursive || self.names.len() > 1 {
+        if self.recursive || placed.len() > 1 {
             watcher.show_total();
         }
         let transfers = Transfers {
@@ -67,8 +72,7 @@ impl Put {
         };
         let pool = self.shared.pool(&target.site, transfers, &watcher)?;
         let mut tasks = JoinSet::new();
-        for source in self.names {
-            let target = child(&target, &source)?;
+        for (source, target) in placed {
             let (pool, watcher, recursive) = (pool.clone(), watcher.clone(), self.recursive);
             tasks.spawn(async move { send(&pool, source, target, recursive, &watcher).await });
         }
@@ -85,15 +89,39 @@ impl Put {
     }
 }
 
-/// The place for a local file: in the directory that was named, or the name itself.
-fn child(target: &Location, source: &std::path::Path) -> Result<Location, Failure> {
-    if !target.directory {
-        return Ok(target.clone());
+/// Local files with their places; single ones that would become the same file are refused.
+fn placed(
+    target: &Location,
+    sources: Vec<PathBuf>,
+    recursive: bool,
+) -> Result<Vec<(PathBuf, Location)>, Failure> {
+    let mut names = HashMap::new();
+    let mut placed = Vec::new();
+    for source in sources {
+        if !recursive
+            && let Some(name) = source.file_name()
+            && let Some(other) = names.insert(name.to_owned(), source.clone())
+        {
+            let (other, source) = (other.display(), source.display());
+            return Err(Failure::usage(format!(
+                "{other} and {source} would both become the same file of {target}: send one at a time, each under a name of its own"
+            )));
+        }
+        let target = child(target, &source);
+        placed.push((source, target));
     }
+    Ok(placed)
+}
+
+/// The place for a local file: in the directory that was named, or the name itself.
+fn child(target: &Location, source: &Path) -> Location {
     match source.file_name() {
-        Some(name) => Ok(target.child(name.as_bytes(), false)),
+        Some(name) if target.directory => Location {
+            kind: target.kind,
+            ..target.child(name.as_bytes(), false)
+        },
         // `.` or `/`: its content goes into the directory.
-        None => Ok(target.clone()),
+        _ => target.clone(),
     }
 }
 
@@ -125,4 +153,35 @@ async fn send(
         })?;
     watcher.tell(&summary(&source, &tally));
     tally.into_result().map(drop).map_err(Failure::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn children(url: &str, sources: &[&str]) -> Result<Vec<String>, Failure> {
+        let sources = sources.iter().map(PathBuf::from).collect();
+        let placed = placed(&place(url).unwrap(), sources, false)?;
+        Ok(placed.iter().map(|(_, to)| to.to_string()).collect())
+    }
+
+    /// RFC 1738 3.2.2, RFC 3617: what was said of the directory holds for what goes into it.
+    #[test]
+    fn text_stays_text_below_the_directory_that_was_named() {
+        for (url, expected) in [
+            ("tftp://h/d/;mode=netascii", "tftp://h/d/f;mode=netascii"),
+            ("ftp://h/d/;type=a", "ftp://h/d/f;type=a"),
+            ("tftp://h", "tftp://h/f"),
+        ] {
+            assert_eq!(children(url, &["x/f"]).unwrap(), [expected]);
+        }
+    }
+
+    /// Two uploads into one file at once would mix what they bring, or one would be lost.
+    #[test]
+    fn two_files_of_one_name_are_not_sent_into_one_directory() {
+        assert!(children("tftp://h/", &["a/f", "a/g"]).is_ok());
+        let failure = children("tftp://h/", &["a/f", "a/g", "b/f"]).unwrap_err();
+        assert_eq!(failure.code(), 2);
+    }
 }
