@@ -20,7 +20,7 @@ mod stat;
 mod terminal;
 mod tftp;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use crate::exit::Failure;
 
@@ -46,6 +46,9 @@ pub(crate) enum ClientCommand {
     /// Show what is known of a remote file or directory.
     Stat(stat::Stat),
 }
+
+/// How long what was interrupted may take to end in order.
+const LAST_CHORES: Duration = Duration::from_millis(200);
 
 /// Runs a client command to its end, or until Ctrl-C.
 pub(crate) fn run(command: ClientCommand) -> Result<(), Failure> {
@@ -85,8 +88,8 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
             }
         }
     });
-    // A resolver may still sit in a system call; nobody waits for it.
-    runtime.shutdown_background();
+    // What was interrupted takes back what it began; a resolver may sit in a system call for long.
+    runtime.shutdown_timeout(LAST_CHORES);
     result
 }
 
