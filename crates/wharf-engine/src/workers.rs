@@ -2,7 +2,8 @@
 //!
 //! A session's control connection, its machine and its transfers live on one thread, so nothing that
 //! it does wakes another thread: a command costs one wait, one read and one write. A new session
-//! goes to the thread that has the fewest. Work that may sleep goes to the thread's blocking pool.
+//! goes to the thread that has the fewest; only those that exchange a datagram now and then are kept
+//! together ([`Workers::spawn_together`]). Work that may sleep goes to the thread's blocking pool.
 
 use std::{
     future::Future,
@@ -42,6 +43,14 @@ impl Worker {
             handle,
             sessions: Arc::default(),
         }
+    }
+
+    fn spawn(&self, session: impl Future<Output = ()> + Send + 'static) {
+        let place = Place::take(&self.sessions);
+        self.handle.spawn(async move {
+            session.await;
+            drop(place);
+        });
     }
 }
 
@@ -94,11 +103,24 @@ impl Workers {
             .iter()
             .min_by_key(|worker| worker.sessions.load(Ordering::Relaxed));
         if let Some(worker) = fewest {
-            let place = Place::take(&worker.sessions);
-            worker.handle.spawn(async move {
-                session.await;
-                drop(place);
-            });
+            worker.spawn(session);
+        }
+    }
+
+    /// Runs a session to its end on the first thread that has fewer than `most`, else on the one that has
+    /// the fewest.
+    ///
+    /// For sessions that do very little at a time and all at the same time: one thread that is always awake
+    /// finds several at each wait, where two that share them fall asleep between any two (200 sessions in
+    /// lock-step, one core left for them: 300 against 240 MB/s).
+    pub fn spawn_together(&self, most: usize, session: impl Future<Output = ()> + Send + 'static) {
+        let roomy = self
+            .workers
+            .iter()
+            .find(|worker| worker.sessions.load(Ordering::Relaxed) < most);
+        match roomy {
+            Some(worker) => worker.spawn(session),
+            None => self.spawn(session),
         }
     }
 }
@@ -161,6 +183,25 @@ mod tests {
         while busy(&workers) > 0 {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn sessions_that_stay_together_spread_only_when_there_are_many() {
+        let workers = Workers::start(2).unwrap();
+        let barrier = Arc::new(Barrier::new(6));
+        for _ in 0..5 {
+            let barrier = Arc::clone(&barrier);
+            workers.spawn_together(2, async move {
+                barrier.wait().await;
+            });
+        }
+        let counts: Vec<_> = workers
+            .workers
+            .iter()
+            .map(|worker| worker.sessions.load(Ordering::Relaxed))
+            .collect();
+        assert_eq!(counts, [3, 2], "two, two, and then the fewest");
+        barrier.wait().await;
     }
 
     /// SFTPGo 760bf692: a bug that one peer finds ends one session.

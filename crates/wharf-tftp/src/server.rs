@@ -36,6 +36,9 @@ const LONGEST: usize = 65_536;
 /// Datagrams that are read before others on this thread get their turn.
 const AT_ONCE: usize = 64;
 
+/// Transfers that share a thread before another one takes part.
+const TOGETHER: usize = 256;
+
 /// How long to rest when the socket failed.
 const FAILED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -174,19 +177,22 @@ impl Door {
                     .dropped(from, full.cause(), clock::unix_now());
             }
         };
-        self.workers.spawn(transaction::serve(Arrival {
-            front_end: Arc::clone(&self.front_end),
-            settings,
-            socket: Arc::clone(&self.socket),
-            local: SocketAddr::new(
-                route.local.unwrap_or_else(|| self.address.ip()),
-                self.address.port(),
-            ),
-            route,
-            peer: from,
-            place,
-            lease,
-        }));
+        self.workers.spawn_together(
+            TOGETHER,
+            transaction::serve(Arrival {
+                front_end: Arc::clone(&self.front_end),
+                settings,
+                socket: Arc::clone(&self.socket),
+                local: SocketAddr::new(
+                    route.local.unwrap_or_else(|| self.address.ip()),
+                    self.address.port(),
+                ),
+                route,
+                peer: from,
+                place,
+                lease,
+            }),
+        );
     }
 
     /// Whether an answer would go to another server, to ourselves or to nobody (TFT-03).
