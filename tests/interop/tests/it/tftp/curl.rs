@@ -14,17 +14,20 @@ struct Curl;
 impl Curl {
     fn command(ask: &Ask) -> Command {
         let mut command = Command::new("curl");
-        // Its first timer, which it asks the server for, too, is a third of the patience that it is given for
-        // the opening; later it is six seconds, but never without a bound for the whole.
-        command.args(["-q", "-sS", "--connect-timeout", "6", "--max-time", "60"]);
+        // Six seconds for each loss, but for ever where there is no bound for the whole.
+        command.args(["-q", "-sS", "--max-time", "60"]);
         if ask.netascii {
             command.arg("--use-ascii");
         }
-        match ask.blksize {
-            Some(octets) => command.args(["--tftp-blksize", &octets.to_string()]),
-            None if !ask.tsize => command.arg("--tftp-no-options"),
-            None => &mut command,
-        };
+        if ask.blksize.is_none() && !ask.tsize {
+            command.arg("--tftp-no-options");
+            return command;
+        }
+        // It asks for a third of this as the server's timer, and asks but twice in it.
+        command.args(["--connect-timeout", "6"]);
+        if let Some(octets) = ask.blksize {
+            command.args(["--tftp-blksize", &octets.to_string()]);
+        }
         command
     }
 

@@ -315,9 +315,9 @@ pub(crate) fn in_spite_of_faults(
     cells: &[(Way, Ask, usize)],
 ) {
     std::thread::scope(|scope| {
-        for (seed, (way, ask, size)) in cells.iter().enumerate() {
+        for ((way, ask, size), seed) in cells.iter().zip(u64::from(faults.loss) << 16..) {
             scope.spawn(move || {
-                let scene = Scene::behind(server, faults, seed as u64);
+                let scene = Scene::behind(server, faults, seed);
                 if *way != Way::Back {
                     there(client, &scene, ask, *size);
                 }
