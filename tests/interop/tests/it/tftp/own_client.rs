@@ -92,9 +92,11 @@ fn cells_of_others(kind: Kind, percent: u8) -> Vec<(Way, Ask, usize)> {
     let blocks = 100 / usize::from(percent);
     let small = Ask::BARE.blksize(512);
     let large = Ask::BARE.blksize(65_464);
-    // dnsmasq grants about 4 KiB, and only sends.
     let (way, large_block) = match kind {
+        // It grants about 4 KiB, and only sends.
         Kind::Dnsmasq => (Way::Back, 4000),
+        // It does not stay for a sender that has not got the last ACK, who then tries for half a minute.
+        Kind::Atftpd if percent == 10 && !is_long_run() => (Way::Back, 65_464),
         _ => (Way::Both, 65_464),
     };
     let mut cells = vec![
