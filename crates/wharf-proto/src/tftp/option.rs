@@ -370,11 +370,12 @@ pub fn accept(asked: &Offer, oack: &OptionList<'_>) -> Result<Terms, Violation> 
                 let seconds = within(known, number, 1, most)?;
                 terms.interval = Some(Duration::from_secs(u64::from(seconds)));
             }
-            // Nought asks for the size; anything else tells it and comes back.
-            _ if most == 0 => terms.size = number,
+            // Nought asks for the size; anything else tells it and should come back.
             _ => match number {
-                Some(granted) if granted > most => return Err(larger(known, most, granted)),
-                echoed => terms.size = echoed.map(|_| most),
+                Some(granted) if most > 0 && granted > most => {
+                    return Err(larger(known, most, granted));
+                }
+                told => terms.size = told,
             },
         }
     }

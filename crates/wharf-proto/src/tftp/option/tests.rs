@@ -426,8 +426,8 @@ fn tft_51_the_size_of_an_upload_comes_back() {
         ..Offer::default()
     };
     assert_eq!(accepted(&asked, "tsize 500").unwrap().size, Some(500));
-    // Some answer nought to whatever was told.
-    assert_eq!(accepted(&asked, "tsize 0").unwrap().size, Some(500));
+    // Some answer nought to whatever was told, which agrees on nothing.
+    assert_eq!(accepted(&asked, "tsize 0").unwrap().size, Some(0));
     assert_eq!(
         accepted(&asked, "tsize 501"),
         Err(Violation::Larger {

@@ -77,6 +77,21 @@ async fn tft_36_block_numbers_of_an_upload_begin_again_at_zero() {
     assert!(received == content);
 }
 
+/// A server that answers every tsize with 0, or with a size cut to 32 bits, has not agreed on it.
+#[tokio::test]
+async fn size_that_does_not_come_back_proves_nothing() {
+    let case = Case::new(options()).await;
+    let content = noise(2000);
+    let script = async {
+        let (session, _) = case.server.accept().await;
+        session.oack(&[("tsize", "0")]).await;
+        session.receive(512, 1).await
+    };
+    let (result, received) = tokio::join!(case.put("f", &content), script);
+    assert_eq!(result.unwrap(), whole(2000, Verified::Closed));
+    assert!(received == content);
+}
+
 /// RFC 1350: a server that knows no options answers with ACK 0.
 #[tokio::test]
 async fn ack_0_means_blocks_of_512_one_at_a_time() {
