@@ -9,6 +9,9 @@ use crate::{Error, Kind, Site, Step};
 /// The largest block whose datagram Ethernet carries in one piece.
 const UNFRAGMENTED: u16 = 1468;
 
+/// The largest block whose datagram passes every path (RFC 1350).
+const SMALLEST_PATH: u16 = 512;
+
 /// Blocks that a server can count without beginning again at 0 or 1.
 const COUNTED_BLOCKS: u64 = 65_535;
 
@@ -97,6 +100,10 @@ pub(crate) fn stalled(what: &str, terms: Option<&Terms>, blocks: u64) -> Error {
         Some(terms) if terms.block_size > UNFRAGMENTED && blocks == 0 => error.because(
             "T05",
             ["blocks of this size travel as fragments, which a firewall may drop: try --blksize 1428, then 512"],
+        ),
+        Some(terms) if terms.block_size > SMALLEST_PATH && blocks == 0 => error.because(
+            "T05",
+            ["packets of this size may be too large for the path, through a tunnel for one: try --blksize 512"],
         ),
         Some(_) if blocks == COUNTED_BLOCKS || blocks == COUNTED_BLOCKS + 1 => error.because(
             "T06",
