@@ -92,8 +92,7 @@ impl Admission {
             return Err(Turned::Address);
         }
         Ok(Lease {
-            admission: Arc::clone(self),
-            peer,
+            counts: Some((Arc::clone(self), peer)),
             is_guest: AtomicBool::new(true),
         })
     }
@@ -153,24 +152,31 @@ fn take(count: &AtomicUsize, limit: usize) -> bool {
 /// A connection's places; freed on drop.
 #[derive(Debug)]
 pub struct Lease {
-    admission: Arc<Admission>,
-    peer: IpAddr,
+    /// Where it counts, and for whom; `None`: nowhere.
+    counts: Option<(Arc<Admission>, IpAddr)>,
     is_guest: AtomicBool,
 }
 
 impl Lease {
+    /// Of what is no connection and takes no place.
+    pub(crate) const fn uncounted() -> Self {
+        Self {
+            counts: None,
+            is_guest: AtomicBool::new(true),
+        }
+    }
+
     /// The connection has logged in (`true`) or out again: moves it between the kinds.
     pub fn set_logged_in(&self, logged_in: bool) {
         let was_guest = self.is_guest.swap(!logged_in, Ordering::Relaxed);
+        let Some((admission, _)) = &self.counts else {
+            return;
+        };
         if was_guest == logged_in {
             if logged_in {
-                self.admission
-                    .unauthenticated
-                    .fetch_sub(1, Ordering::Relaxed);
+                admission.unauthenticated.fetch_sub(1, Ordering::Relaxed);
             } else {
-                self.admission
-                    .unauthenticated
-                    .fetch_add(1, Ordering::Relaxed);
+                admission.unauthenticated.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -178,13 +184,14 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        let Some((admission, peer)) = &self.counts else {
+            return;
+        };
         if self.is_guest.load(Ordering::Relaxed) {
-            self.admission
-                .unauthenticated
-                .fetch_sub(1, Ordering::Relaxed);
+            admission.unauthenticated.fetch_sub(1, Ordering::Relaxed);
         }
-        self.admission.connections.fetch_sub(1, Ordering::Relaxed);
-        self.admission.free_address(self.peer);
+        admission.connections.fetch_sub(1, Ordering::Relaxed);
+        admission.free_address(*peer);
     }
 }
 

@@ -130,12 +130,7 @@ impl Engine {
     /// The text for the log.
     pub fn admit(&self, peer: IpAddr, now: Instant) -> Result<crate::Lease, &'static str> {
         let policy = self.policy.load();
-        if self.registry.is_draining() {
-            return Err("the service is shutting down");
-        }
-        if self.lockout.is_banned(peer, now, &policy.lockout) {
-            return Err("this address failed to log in too often (lockout)");
-        }
+        self.check_door(peer, now, &policy)?;
         match self.admission.admit(peer, &policy.admission) {
             Err(turned @ crate::Turned::Address) if policy.replace_oldest => {
                 // One above the limit until the old session has left. The place comes first, so that
@@ -155,6 +150,26 @@ impl Engine {
             }
             answer => answer.map_err(crate::Turned::cause),
         }
+    }
+
+    /// Lets in what a single datagram asks for. It may come in anybody's name, so it takes no place
+    /// that a connection could need, and nobody's session ends for it: who serves it counts what it takes.
+    ///
+    /// # Errors
+    /// The text for the log.
+    pub fn admit_request(&self, peer: IpAddr, now: Instant) -> Result<crate::Lease, &'static str> {
+        self.check_door(peer, now, &self.policy.load())?;
+        Ok(crate::Lease::uncounted())
+    }
+
+    fn check_door(&self, peer: IpAddr, now: Instant, policy: &Policy) -> Result<(), &'static str> {
+        if self.registry.is_draining() {
+            return Err("the service is shutting down");
+        }
+        if self.lockout.is_banned(peer, now, &policy.lockout) {
+            return Err("this address failed to log in too often (lockout)");
+        }
+        Ok(())
     }
 
     /// Tells of an event that is no session's.

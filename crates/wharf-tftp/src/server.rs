@@ -163,7 +163,7 @@ impl Door {
             }
             _ => return,
         }
-        let lease = match self.front_end.engine().admit(from.ip(), now) {
+        let lease = match self.front_end.engine().admit_request(from.ip(), now) {
             Ok(lease) => lease,
             Err(cause) => return self.front_end.dropped(from, cause, clock::unix_now()),
         };

@@ -112,6 +112,29 @@ async fn int_45_nobody_is_replaced_in_vain() {
     assert_eq!(second.record().ending(), crate::Ending::None);
 }
 
+/// Anybody can send a datagram in anybody's name: it takes nobody's place and ends nobody's session.
+#[tokio::test]
+async fn requests_by_datagram_take_no_place_of_a_connection() {
+    let house = House::new(Policy {
+        replace_oldest: true,
+        ..limits(2, 1, 1)
+    });
+    let session = house.guest(1);
+    let ask = || {
+        house
+            .engine
+            .admit_request([192, 0, 2, 1].into(), Instant::now())
+    };
+    let requests: Vec<_> = (0..9).map(|_| ask().unwrap()).collect();
+    assert_eq!(session.record().ending(), crate::Ending::None);
+    assert_eq!(house.engine.admission.connections(), 1);
+    requests[0].set_logged_in(true);
+    drop(requests);
+    assert_eq!(house.engine.admission.connections(), 1);
+    house.engine.registry.end_all(crate::Ending::AfterTransfer);
+    assert!(ask().is_err(), "shutting down");
+}
+
 const BINARY: &[u8] =
     b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x07\xc0\0\x02\x01\x0f\xa0\0\x15";
 

@@ -94,6 +94,17 @@ async fn tft_08_half_open_floods_are_bounded() {
     assert!(refusals.count() < 20, "a flood does not flood the log");
 }
 
+/// Who sends requests in another's name keeps nobody out of FTP or SSH, and ends nobody's session there.
+#[tokio::test]
+async fn requests_take_no_places_of_connections() {
+    let house = House::usual().await;
+    house.put("f", &[0; 2000]).await;
+    let peer = house.peer().await;
+    peer.answer(&request(RRQ, "f", "octet", &[])).await;
+    assert_eq!(house.front_end.transactions.count(), 1);
+    assert_eq!(house.engine.admission.connections(), 0);
+}
+
 #[tokio::test]
 async fn tft_08_requests_of_an_address_are_bounded() {
     let house = House::with(|plan| plan.settings.requests_per_second = 5).await;
