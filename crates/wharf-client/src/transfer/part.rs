@@ -10,7 +10,7 @@ use wharf_transfer::Algorithm;
 use super::OVERLAP;
 use crate::{
     Error, Result,
-    local::{Held, Local, Names, Sidecar, blocking, facts},
+    local::{Held, Local, Names, Sidecar, blocking, blocking_result, facts},
 };
 
 /// What the source is known to be.
@@ -35,15 +35,19 @@ impl Part {
         let names = Names::of(target)
             .map_err(|error| Error::local(&format!("{}", target.display()), &error))?;
         let path = names.part.clone();
-        let what = format!("cannot write {}", path.display());
         let target = target.to_owned();
-        let file = blocking(&what, move || {
+        let file = blocking_result(move || {
+            let failed = |path: &Path, error| {
+                Error::local(&format!("cannot write {}", path.display()), &error)
+            };
             // A pipe or a device would be replaced by a file.
-            if facts(&target)?.is_some_and(|found| !found.file) {
-                let text = format!("{} is not a plain file", target.display());
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            match facts(&target) {
+                Ok(Some(found)) if !found.file => {
+                    Err(failed(&target, io::Error::other("not a plain file")))
+                }
+                Ok(_) => Local::open_part(&path).map_err(|error| failed(&path, error)),
+                Err(error) => Err(failed(&target, error)),
             }
-            Local::open_part(&path)
         })
         .await?;
         Ok(Self { names, file, url })

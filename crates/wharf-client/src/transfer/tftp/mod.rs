@@ -36,6 +36,8 @@ struct Asked {
     direction: Direction,
     name: Vec<u8>,
     mode: Mode,
+    /// The name fits into a request, but options do not fit beside it.
+    leaves_no_room: bool,
     /// What failed, when something does.
     what: String,
 }
@@ -49,13 +51,18 @@ impl Asked {
         if options.verify == Verify::Hash {
             return usage("TFTP has no hash to compare with".to_owned());
         }
+        let name = place.path();
+        let mode = match place.kind {
+            Some(UrlType::Text) => Mode::Netascii,
+            _ => Mode::Octet,
+        };
+        let longest = options.tftp.offer(u64::MAX);
+        let asking = packet::request(direction, &name, mode, &longest, &mut Vec::new());
         Ok(Self {
             direction,
-            name: place.path(),
-            mode: match place.kind {
-                Some(UrlType::Text) => Mode::Netascii,
-                _ => Mode::Octet,
-            },
+            leaves_no_room: asking.is_err(),
+            name,
+            mode,
             what: match direction {
                 Direction::Read => format!("cannot fetch {place}"),
                 Direction::Write => format!("cannot send {place}"),
@@ -82,9 +89,10 @@ impl Asked {
     }
 
     /// The server took the request. That it takes none with options for text (tftpd-hpa has no tsize
-    /// there) says nothing of other files.
+    /// there), or that the name left no room for them, says nothing of other files.
     fn taken(&self, context: &Context, opening: &Opening) {
-        if !(self.is_text() && opening.is_bare) {
+        let says_nothing = opening.is_bare && (self.is_text() || self.leaves_no_room);
+        if !says_nothing {
             context.remember(opening);
         }
     }

@@ -266,7 +266,15 @@ async fn long_name_is_asked_for_without_options() {
         let (session, request) = case.server.accept().await;
         assert_eq!(super::asked(&request), ["octet"]);
         session.send(b"content", 512, 1).await;
+        // That says nothing of other files.
+        let (session, request) = case.server.accept().await;
+        assert!(super::asked(&request).len() > 1);
+        session.send(b"content", 512, 1).await;
     };
-    let (result, ()) = tokio::join!(case.get(&name), script);
-    assert_eq!(result.unwrap().size, 7);
+    let gets = async {
+        case.get(&name).await.unwrap();
+        case.get("f").await.unwrap()
+    };
+    let (done, ()) = tokio::join!(gets, script);
+    assert_eq!(done.size, 7);
 }
