@@ -9,7 +9,7 @@ use std::{
 
 use tokio::task::JoinSet;
 use wharf_client::{
-    Location, Pool,
+    Location, Pool, Scheme,
     site::UrlType,
     transfer::{Download, get},
     tree,
@@ -211,9 +211,11 @@ async fn fetch(
         )));
     }
     if source.directory {
-        return Err(Failure::usage(format!(
-            "{source} is a directory: use -r to fetch everything below it"
-        )));
+        return Err(Failure::usage(if source.site.scheme == Scheme::Tftp {
+            format!("{source} names no file; TFTP has no directories")
+        } else {
+            format!("{source} is a directory: use -r to fetch everything below it")
+        }));
     }
     let path = target.path(&source)?;
     let download = Download {
