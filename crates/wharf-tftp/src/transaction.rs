@@ -13,6 +13,7 @@ mod upload;
 mod watch;
 
 use std::{
+    io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
 };
@@ -292,12 +293,25 @@ impl Repetitions {
 }
 
 /// The end of a transfer that nobody answered any more, for the log. A client that stops just where block
-/// numbers begin anew expects another number there (TFT-36).
-fn silence(answered: bool, blocks: u64, rollover: Rollover, window: u16) -> String {
+/// numbers begin anew expects another number there (TFT-36); one that got none of larger blocks is perhaps
+/// behind something that drops fragments (TFT-20). `unsent`: what kept our own last datagram from leaving,
+/// such as a firewall of this host.
+fn silence(answered: bool, blocks: u64, terms: &Terms, unsent: Option<&io::Error>) -> String {
     const NUMBERS: u64 = 65_536;
+    /// Octets of a block that fits into a packet of Ethernet over either family.
+    const UNFRAGMENTED: u16 = 1448;
+    let Terms {
+        rollover,
+        window,
+        block_size,
+        ..
+    } = *terms;
     let since = blocks % (NUMBERS - 1);
     let is_at_border = blocks + u64::from(window) >= NUMBERS - 1
         && (since <= 1 || since + u64::from(window) >= NUMBERS - 1);
+    if let Some(error) = unsent {
+        return format!("this host could not send to the client after block {blocks}: {error}");
+    }
     match (answered, is_at_border) {
         (false, _) => "no answer from the client".to_owned(),
         (true, true) => {
@@ -309,6 +323,9 @@ fn silence(answered: bool, blocks: u64, rollover: Rollover, window: u16) -> Stri
                 "the client fell silent after block {blocks}, where numbers begin anew: if it always does, set tftp.rollover = {setting} for it"
             )
         }
+        (true, false) if blocks == 0 && block_size > UNFRAGMENTED => format!(
+            "the client fell silent after block 0: if it always does, blocks of {block_size} octets do not reach it, and tftp.max_blksize = 1428 may"
+        ),
         (true, false) => format!("the client fell silent after block {blocks}"),
     }
 }
@@ -330,7 +347,11 @@ mod tests {
     #[test]
     fn tft_36_a_silence_where_numbers_begin_anew_names_the_setting() {
         let names = |blocks, window| {
-            silence(true, blocks, Rollover::Zero, window).contains("tftp.rollover")
+            let terms = Terms {
+                window,
+                ..Terms::default()
+            };
+            silence(true, blocks, &terms, None).contains("tftp.rollover")
         };
         assert!(names(65_535, 1));
         assert!(names(65_536, 1));
@@ -340,7 +361,14 @@ mod tests {
         assert!(!names(1, 1));
         assert!(!names(65_000, 64));
         assert!(!names(70_000, 64));
-        assert!(!silence(false, 0, Rollover::Zero, 1).contains("rollover"));
+        assert!(!silence(false, 0, &Terms::default(), None).contains("rollover"));
+    }
+
+    #[test]
+    fn a_silence_that_this_host_made_is_told_as_its_own() {
+        let firewall = io::Error::from_raw_os_error(1);
+        let told = silence(false, 0, &Terms::default(), Some(&firewall));
+        assert!(told.contains("this host could not send"), "{told}");
     }
 
     #[test]

@@ -342,6 +342,46 @@ async fn files_go_out_over_ipv6_too() {
     assert!(peer.get("f", "octet", &options).await.unwrap() == pattern(3000));
 }
 
+/// The client has all and has closed its port; only its last word was lost.
+#[tokio::test]
+async fn tft_37_a_client_that_is_gone_after_the_last_block_has_the_file() {
+    for (mode, content, octets) in [
+        ("octet", pattern(700), 700),
+        ("netascii", vec![b'x'; 1024], 1024),
+    ] {
+        let house = House::usual().await;
+        house.put("f", &content).await;
+        let peer = house.peer().await;
+        let (said, from) = peer.answer(&request(RRQ, "f", mode, &[])).await;
+        assert!(matches!(said, Said::Data(1, _)));
+        let last = u16::try_from(octets / 512 + 1).unwrap();
+        for block in 1..last {
+            peer.say(&ack(block), from).await;
+            assert!(matches!(peer.hear().await.0, Said::Data(got, _) if got == block + 1));
+        }
+        drop(peer);
+        house
+            .heard(&format!("download_committed /f {octets}"))
+            .await;
+        house.emptied().await;
+    }
+}
+
+/// A window of blocks that the way swallows is no file at the client.
+#[tokio::test]
+async fn tft_37_a_client_that_never_acknowledged_a_block_has_no_file() {
+    let house = House::with(|plan| plan.settings.timing = HASTY).await;
+    house.put("f", &pattern(5000)).await;
+    let peer = house.peer().await;
+    let options = [("blksize", "2000"), ("windowsize", "64")];
+    let (_, from) = peer.answer(&request(RRQ, "f", "octet", &options)).await;
+    peer.say(&ack(0), from).await;
+    let told = house.heard("download_aborted /f").await;
+    assert!(told.contains("fell silent after block 0"), "{told}");
+    assert!(told.contains("tftp.max_blksize"), "{told}");
+    house.emptied().await;
+}
+
 #[tokio::test]
 async fn tft_42_a_client_that_is_gone_ends_the_transfer_at_once() {
     let house = House::with(|plan| plan.settings.timing.initial = Duration::from_secs(3600)).await;

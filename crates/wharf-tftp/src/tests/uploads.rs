@@ -300,6 +300,18 @@ async fn what_makes_no_sense_in_an_upload_is_ignored() {
 }
 
 #[tokio::test]
+async fn a_block_larger_than_agreed_on_ends_an_upload_and_is_told() {
+    let house = House::usual().await;
+    let peer = house.peer().await;
+    let (_, from) = peer.answer(&request(WRQ, "f", "octet", &[])).await;
+    peer.say(&data(1, &[0; 513]), from).await;
+    assert!(matches!(peer.hear().await.0, Said::Error(4, _)));
+    let told = house.heard("upload_aborted /f 0").await;
+    assert!(told.contains("larger than agreed on"), "{told}");
+    house.emptied().await;
+}
+
+#[tokio::test]
 async fn a_rate_limit_holds_for_uploads_and_the_file_comes_whole() {
     let house = House::with(|plan| plan.rate = Some(1 << 20)).await;
     let peer = house.peer().await;

@@ -85,8 +85,12 @@ struct Download<'a> {
     told: FileTransfer,
     /// Octets of the file, as they go out, that were told of as sent.
     counted: u64,
+    /// The last block, once it has gone out.
+    last_out: Option<u64>,
     /// Why we gave up, for the log.
     failure: Option<String>,
+    /// What kept the last datagram from leaving this host.
+    unsent: Option<io::Error>,
     repetitions: Repetitions,
     /// Each datagram is answered by one, on a thread that has one reactor: after an answer nothing is there.
     is_lock_step: bool,
@@ -139,7 +143,9 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         terms,
         told,
         counted: 0,
+        last_out: None,
         failure: None,
+        unsent: None,
         repetitions: Repetitions::default(),
         is_lock_step: one_reactor && terms.window == 1,
         has_waited: false,
@@ -272,7 +278,10 @@ impl Download<'_> {
                 None => return Ok(has_sent),
                 Some(Transmit::Packet(packet)) => match self.wire.try_send(packet) {
                     Err(error) if is_gone(&error) => return Err(error),
-                    _ => continue,
+                    sent => {
+                        self.unsent = sent.err();
+                        continue;
+                    }
                 },
                 Some(Transmit::Blocks { first, count }) => (first, count),
             };
@@ -334,8 +343,11 @@ impl Download<'_> {
             }
         }
         if let Content::Octets(source) = &self.content {
-            let octets = source.offset(end);
+            let (octets, last) = (source.offset(end), source.last());
             self.count(octets);
+            if end > last {
+                self.last_out = Some(last);
+            }
         }
         if was_held_up {
             self.has_waited = true;
@@ -350,13 +362,16 @@ impl Download<'_> {
             return Ok(Went::Blocks(count));
         };
         let contents = &self.context.front_end.contents;
-        let wire = &self.wire;
+        let (wire, unsent) = (&self.wire, &mut self.unsent);
         let went = scratch::reading(|buffer| {
             Ok(match source.run(contents, first, count, buffer)? {
                 Run::Here(blocks) => {
                     let header = header(self.terms, first);
                     match wire.try_send_blocks(header, source.block_size, blocks) {
-                        Ok(sent) => Went::Blocks(sent as u64),
+                        Ok(sent) => {
+                            *unsent = None;
+                            Went::Blocks(sent as u64)
+                        }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             let mut kept = buffer::borrow();
                             kept.extend_from_slice(blocks);
@@ -364,7 +379,10 @@ impl Download<'_> {
                         }
                         Err(error) if is_gone(&error) => return Err(Halt::Gone(error)),
                         // Lost like on any other way.
-                        Err(_) => Went::Blocks(blocks_of(blocks.len(), source.block_size)),
+                        Err(error) => {
+                            *unsent = Some(error);
+                            Went::Blocks(blocks_of(blocks.len(), source.block_size))
+                        }
                     }
                 }
                 Run::Wait {
@@ -387,7 +405,7 @@ impl Download<'_> {
     }
 
     /// Sends blocks when there is room; tells how many.
-    async fn send_waiting(&self, first: u64, blocks: Vec<u8>) -> Result<u64, Halt> {
+    async fn send_waiting(&mut self, first: u64, blocks: Vec<u8>) -> Result<u64, Halt> {
         let block_size = usize::from(self.terms.block_size);
         let sent = self
             .wire
@@ -397,7 +415,10 @@ impl Download<'_> {
         buffer::give_back(blocks);
         match sent {
             Err(error) if is_gone(&error) => Err(Halt::Gone(error)),
-            _ => Ok(count),
+            sent => {
+                self.unsent = sent.err();
+                Ok(count)
+            }
         }
     }
 
@@ -454,6 +475,7 @@ impl Download<'_> {
         }
         if let Some(last) = last {
             self.machine.set_last(last);
+            self.last_out = Some(last);
         }
         self.machine.transmitted(clock::now());
         self.count(octets);
@@ -473,28 +495,43 @@ impl Download<'_> {
         self.machine.fail(code, text);
     }
 
+    /// Whether only the last word of a client is missing that has probably all (TFT-37): the last block is
+    /// out, and where there are several, it had others.
+    fn is_probably_whole(&self) -> bool {
+        let acknowledged = self.machine.acknowledged();
+        let window = u64::from(self.terms.window);
+        self.machine.peer_has_answered()
+            && self.last_out.is_some_and(|last| {
+                last - acknowledged <= window && (acknowledged > 0 || last == 1)
+            })
+    }
+
     /// Tells how it ended, and whether the client wants the same again.
     fn finish(self, end: End) -> Next {
         let aborted = |cause: String| TransferEnd::Aborted { cause, kept: false };
-        let blocks = self.machine.acknowledged();
+        let is_whole = self.is_probably_whole();
+        let silent = |answered| {
+            let blocks = self.machine.acknowledged();
+            aborted(silence(answered, blocks, &self.terms, self.unsent.as_ref()))
+        };
         let is_anew = matches!(end, End::Anew);
         let ended = match end {
             End::Anew => aborted("the client has begun anew".to_owned()),
             End::Replaced => aborted("the client asked for something else".to_owned()),
+            // It has closed its port before it heard that we missed its last ACK.
+            End::Gone(error) if is_whole && error.kind() == io::ErrorKind::ConnectionRefused => {
+                TransferEnd::Committed
+            }
             End::Gone(error) => aborted(format!("the client is gone: {error}")),
             End::Outcome => match self.machine.outcome() {
-                // All went out, and only the last word is missing (TFT-37).
-                Some(Outcome::Complete | Outcome::Unconfirmed) => TransferEnd::Committed,
+                Some(Outcome::Complete) => TransferEnd::Committed,
+                Some(Outcome::Unconfirmed) if is_whole => TransferEnd::Committed,
+                Some(Outcome::Unconfirmed) => silent(true),
                 Some(Outcome::Refused {
                     sized_only: true, ..
                 }) => TransferEnd::SizeOnly,
                 Some(Outcome::Refused { code, text, .. }) => aborted(refused(*code, text)),
-                Some(Outcome::TimedOut { answered }) => {
-                    let Terms {
-                        rollover, window, ..
-                    } = self.terms;
-                    aborted(silence(*answered, blocks, rollover, window))
-                }
+                Some(Outcome::TimedOut { answered }) => silent(*answered),
                 Some(Outcome::Failed { .. } | Outcome::Violation(_)) | None => {
                     aborted(self.failure.unwrap_or_default())
                 }

@@ -85,6 +85,8 @@ struct Receiving<'a> {
     written: u64,
     /// Why we gave up, for the log.
     failure: Option<String>,
+    /// What kept the last datagram from leaving this host.
+    unsent: Option<io::Error>,
     repetitions: Repetitions,
 }
 
@@ -131,6 +133,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         received: 0,
         written: 0,
         failure: None,
+        unsent: None,
         repetitions: Repetitions::default(),
     };
     let mut watch = Watch::new(&context.place.mailbox, context.session.record(), now);
@@ -427,10 +430,9 @@ impl Receiving<'_> {
     /// Sends what is due.
     fn transmit(&mut self) -> io::Result<()> {
         while let Some(packet) = self.machine.poll_transmit() {
-            if let Err(error) = self.wire.try_send(packet)
-                && is_gone(&error)
-            {
-                return Err(error);
+            match self.wire.try_send(packet) {
+                Err(error) if is_gone(&error) => return Err(error),
+                sent => self.unsent = sent.err(),
             }
         }
         Ok(())
@@ -457,12 +459,14 @@ impl Receiving<'_> {
             End::Outcome => match self.machine.outcome() {
                 Some(Outcome::Refused { code, text, .. }) => refused(*code, text),
                 Some(Outcome::TimedOut { answered }) => {
-                    let Terms {
-                        rollover, window, ..
-                    } = self.terms;
-                    silence(*answered, self.machine.received(), rollover, window)
+                    let blocks = self.machine.received();
+                    silence(*answered, blocks, &self.terms, self.unsent.as_ref())
                 }
-                _ => self.failure.take().unwrap_or_default(),
+                // Where the failure is not ours to tell, it is the machine's only one.
+                _ => self
+                    .failure
+                    .take()
+                    .unwrap_or_else(|| "the client sent a block larger than agreed on".to_owned()),
             },
         };
         if self.context.settings.keep_partial && self.failure.is_none() {
