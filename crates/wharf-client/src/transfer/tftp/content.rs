@@ -194,7 +194,8 @@ impl Content {
         let length = octets(self.original.wire.saturating_sub(at).min(run));
         let original = self.original.clone();
         let memory = self.spare.pop().unwrap_or_default();
-        let reading = spawn_blocking(move || original.read(memory, from, length));
+        let is_last = at + length as u64 == original.wire;
+        let reading = spawn_blocking(move || original.read(memory, from, length, is_last));
         self.ahead = Some((number, reading));
     }
 
@@ -231,12 +232,14 @@ impl Content {
 }
 
 impl Original {
-    /// Reads a run of `length` octets on the wire; and where the next begins.
+    /// Reads a run of `length` octets on the wire; and where the next begins. A text must end where its
+    /// last run does, or its size on the wire is not any more what the server was told.
     fn read(
         &self,
         mut run: Vec<u8>,
         mut at: Checkpoint,
         length: usize,
+        is_last: bool,
     ) -> io::Result<(Vec<u8>, Checkpoint)> {
         if !self.is_text {
             run.resize(length, 0);
@@ -254,6 +257,9 @@ impl Original {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             at.offset += taken as u64;
+        }
+        if is_last && (at.offset < self.host || at.encoder.pending()) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
         Ok((run, at))
     }

@@ -241,6 +241,25 @@ async fn file_that_shrinks_while_it_is_sent_ends_the_upload() {
     assert!(error.to_string().contains("changed"), "{error}");
 }
 
+/// A text's size on the wire is told before it is sent: one that needs more by then would lose its end.
+#[tokio::test]
+async fn text_that_gains_lines_while_it_is_sent_ends_the_upload() {
+    for (before, after) in [("abcdef", "a\n\n\nef"), ("a\n\n\nef", "abcdef")] {
+        let case = Case::new(options()).await;
+        let script = async {
+            let (session, _) = case.server.accept().await;
+            std::fs::write(case.path(), after).unwrap();
+            session.ack(0).await;
+            assert_eq!(session.hear_error().await, 0);
+        };
+        let sent = case.put("f;mode=netascii", before.as_bytes());
+        let (result, ()) = tokio::join!(sent, script);
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), Kind::Local);
+        assert!(error.to_string().contains("changed"), "{error}");
+    }
+}
+
 /// Strange ACKs: of blocks that never went out, of earlier windows, and packets that no sender gets.
 #[tokio::test]
 async fn hostile_acks_change_nothing() {
