@@ -278,7 +278,9 @@ fn grant(
         Known::Timeout | Known::MicroTimeout => None,
         Known::Size => {
             terms.size = match request.direction {
-                Direction::Read => size,
+                // 0 is the question itself; curl takes it for an illegal answer. An empty file tells its
+                // size by its only block.
+                Direction::Read => size.filter(|size| *size > 0),
                 Direction::Write => Some(asked),
             };
             terms.size

@@ -31,6 +31,10 @@ use super::{
 /// How long a receiver stays for a sender that has not got the last ACK, in waits (TFT-37).
 const LINGER: u32 = 3;
 
+/// How long a server stays at the least: clients send their last block again after 5 s (tftp-hpa, atftp,
+/// tftpy) or 6 s (curl), and the ACK that they get then may be lost, too.
+const SERVER_LINGER: Duration = Duration::from_secs(20);
+
 /// What becomes of a block's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrival {
@@ -204,7 +208,9 @@ impl Receiver {
             self.packet.clear();
             if self.received + u64::from(ahead) > self.horizon {
                 self.acknowledge(now);
-                self.timer.do_not_measure();
+                // The next block comes because of this ACK, unless it was merely overtaken: too short a
+                // measure costs less than none where hardly a window arrives whole.
+                self.timer.measure_from(now);
             } else {
                 self.timer.hasten(now);
             }
@@ -235,12 +241,13 @@ impl Receiver {
 
     fn linger(&mut self, now: Instant) {
         // A client has the server's measure; a server does not know how long the client waits.
-        let wait = if self.asked {
-            self.timer.wait()
+        let linger = if self.asked {
+            self.timer.wait().saturating_mul(LINGER)
         } else {
-            self.timer.patient_wait()
+            let linger = self.timer.patient_wait().saturating_mul(LINGER);
+            linger.max(SERVER_LINGER)
         };
-        self.timer.wait_for(wait.saturating_mul(LINGER), now);
+        self.timer.wait_for(linger, now);
     }
 
     /// The block of the window before what is due that has this number.
@@ -336,6 +343,10 @@ impl Receiver {
             State::Storing | State::Over(_) => return,
         };
         if self.timer.try_again(wait, self.peer_has_answered) {
+            if self.received > self.acknowledged {
+                // These blocks were not acknowledged before: what the ACK brings is measured.
+                self.timer.measure_from(now);
+            }
             self.note_acknowledged();
             self.due = due;
             self.timer.wait_for(self.wait(), now);

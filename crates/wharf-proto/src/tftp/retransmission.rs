@@ -212,11 +212,14 @@ impl Retransmission {
         };
         let sample = now.saturating_duration_since(sent);
         self.doublings = 0;
+        let begun = Measured {
+            smoothed: sample,
+            variation: sample / 2,
+        };
         self.measured = Some(match self.measured {
-            None => Measured {
-                smoothed: sample,
-                variation: sample / 2,
-            },
+            None => begun,
+            // What was measured before held more than a round trip: the peer waited for something lost.
+            Some(Measured { smoothed, .. }) if sample < smoothed / 2 => begun,
             Some(Measured {
                 smoothed,
                 variation,

@@ -78,8 +78,6 @@ pub struct Sender {
     acknowledged: u64,
     /// The highest block that was ever asked of the driver.
     highest: u64,
-    /// From this block on what is out went out once, so its ACK can be measured.
-    first_fresh: u64,
     /// The peer has said something.
     peer_has_answered: bool,
     /// OACK told the size: an early ERROR may be no failure (TFT-38).
@@ -122,7 +120,6 @@ impl Sender {
             last: None,
             acknowledged: 0,
             highest: 0,
-            first_fresh: 1,
             peer_has_answered: false,
             size_was_told: false,
         }
@@ -196,9 +193,6 @@ impl Sender {
         }
         self.peer_has_answered = true;
         self.acknowledged = block;
-        if block < self.first_fresh {
-            self.timer.do_not_measure();
-        }
         self.timer.answered(now);
         if self.last.is_some_and(|last| block >= last) {
             self.end(Outcome::Complete);
@@ -207,12 +201,13 @@ impl Sender {
         }
     }
 
-    /// A window goes out behind what is acknowledged.
+    /// A window goes out behind what is acknowledged. What moves on from here is measured, though blocks of
+    /// it may have been out before: the receiver lacked the first of them. (An ACK that was under way makes
+    /// the measure too short, which costs less than none where hardly a window arrives whole.)
     fn send_window(&mut self, now: Instant) {
         self.timer.begin_anew();
         self.timer.measure_from(now);
         self.timer.wait_for(self.timer.wait(), now);
-        self.first_fresh = self.highest + 1;
         self.due = Due::Blocks;
     }
 

@@ -130,6 +130,9 @@ fn tft_22_tsize_tells_the_size_of_what_is_fetched() {
     let (terms, oack) = answered(Direction::Read, "tsize 0", &LIMITS, None);
     assert_eq!((terms.size, &oack[..]), (None, ""));
     assert_eq!(granted("tsize ~"), "");
+    // curl ends at a size of 0.
+    let (terms, oack) = answered(Direction::Read, "tsize 0", &LIMITS, Some(0));
+    assert_eq!((terms.size, &oack[..]), (None, ""));
 }
 
 #[test]

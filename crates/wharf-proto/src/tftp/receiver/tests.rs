@@ -23,7 +23,7 @@ fn tft_30_a_plain_wrq_is_answered_with_ack_0() {
          = -
          ! settle
          < ack 2
-         @ 2999
+         @ 19999
          = -
          @ 1
          = Complete",

@@ -471,6 +471,26 @@ fn loss_costs_a_window_and_a_short_wait_for_each_loss_and_no_more() {
     }
 }
 
+/// Also where the opening was lost, so that nothing was measured while all went well.
+#[test]
+fn the_round_trip_is_learnt_where_hardly_a_window_arrives_whole() {
+    let blocks = 2000;
+    let path = Path {
+        lost: 100,
+        doubled: 10,
+        delay: 100,
+        jitter: 2,
+    };
+    for seed in 0..60 {
+        for start in [Start::Read(offer(8, 64)), Start::Write(offer(8, 64))] {
+            let report = whole(path, seed, 8 * (blocks - 1), start);
+            // At the end only: the last ACK may be lost as often as the last block is tried.
+            let most = Duration::from_secs(30);
+            assert!(report.took < most, "{seed} {start:?} {report:?}");
+        }
+    }
+}
+
 #[test]
 fn reordering_is_no_cascade() {
     for window in [1, 8, 64] {
