@@ -227,18 +227,18 @@ impl Link {
         let _ = self.socket.try_send_to(&answer, from, &Route::default());
     }
 
-    /// Something befell the way. What the server said before may be here all the same.
+    /// Something befell the way. What the server said before may be here all the same. That a packet was too
+    /// large for the path is no more than a loss: from then on they leave as fragments (TFT-42).
     fn note_broken(&mut self, error: io::Error) {
+        if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) {
+            return;
+        }
         let patience = clock::now() + LAST_WORDS;
         self.broken.get_or_insert((error, patience));
     }
 
-    /// Whether an error may be a stranger's doing, whose port is closed by now; or says that fragments are
-    /// wanted, which is seen to (TFT-42).
+    /// Whether an error may be a stranger's doing, whose port is closed by now.
     fn excuses(&mut self, error: &io::Error) -> bool {
-        if error.raw_os_error() == Some(Errno::MSGSIZE.raw_os_error()) {
-            return true;
-        }
         let excused = self.excused > 0 && error.kind() == io::ErrorKind::ConnectionRefused;
         self.excused -= u8::from(excused);
         excused

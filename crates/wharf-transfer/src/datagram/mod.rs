@@ -129,7 +129,8 @@ impl DatagramSocket {
     }
 
     /// A socket for whoever answers what is sent to `peer`, of whom only the family counts here. ICMP errors
-    /// show although it is not connected.
+    /// show although it is not connected; among them, by IPv6, that a datagram was too large for the path
+    /// (EMSGSIZE): those that follow leave as fragments.
     ///
     /// # Errors
     /// The system's.
