@@ -1,7 +1,8 @@
 //! Whom to ask, and how: each address with options, then without (TFT-50).
 //!
 //! A server that refuses options says so, or says nothing; the request without any is then the one that
-//! every server understands. The time that options may cost is half of what opening may take at all. What
+//! every server understands. The time that options may cost is half of what opening may take at all. A
+//! server that has answered options before says nothing for another reason: it is busy, or not there. What
 //! the network refuses (ICMP) is over at once.
 
 use std::{collections::VecDeque, io, net::SocketAddr, sync::PoisonError, time::Duration};
@@ -15,7 +16,8 @@ use crate::{Error, Result, connect};
 /// What worked before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
-    address: SocketAddr,
+    /// None: it did not answer any more.
+    address: Option<SocketAddr>,
     is_bare: bool,
 }
 
@@ -63,6 +65,8 @@ impl Trouble {
 /// The ways to ask that are left.
 pub(crate) struct Openings<'a> {
     context: &'a Context,
+    /// The server has answered requests with options before.
+    knows_options: bool,
     waiting: VecDeque<Opening>,
     failures: Vec<(SocketAddr, Failure)>,
 }
@@ -71,13 +75,15 @@ impl Context {
     /// The ways to ask this server.
     pub(crate) async fn openings(&self) -> Result<Openings<'_>> {
         let known = *self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let addresses = match known {
-            Some(known) => VecDeque::from([known.address]),
+        let addresses = match known.and_then(|known| known.address) {
+            Some(address) => VecDeque::from([address]),
             None => connect::resolve(&self.site, &self.options).await?,
         };
         let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
         let share = self.options.connect_timeout / count;
         let is_bare = known.is_some_and(|known| known.is_bare);
+        let knows_options = known.is_some_and(|known| !known.is_bare);
+        let patience = if knows_options { share } else { share / 2 };
         let mut waiting = VecDeque::new();
         for address in addresses {
             let opening = |is_bare, patience| Opening {
@@ -88,12 +94,13 @@ impl Context {
             if is_bare {
                 waiting.push_back(opening(true, share));
             } else {
-                waiting.push_back(opening(false, share / 2));
-                waiting.push_back(opening(true, share / 2));
+                waiting.push_back(opening(false, patience));
+                waiting.push_back(opening(true, patience));
             }
         }
         Ok(Openings {
             context: self,
+            knows_options,
             waiting,
             failures: Vec::new(),
         })
@@ -102,13 +109,18 @@ impl Context {
     /// The server took a request: the next begins as this did.
     pub(crate) fn remember(&self, opening: &Opening) {
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(Known {
-            address: opening.address,
+            address: Some(opening.address),
             is_bare: opening.is_bare,
         });
     }
 
+    /// Nobody answers: the address may have changed. That options were understood remains.
     fn forget(&self) {
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = known.filter(|known| !known.is_bare).map(|known| Known {
+            address: None,
+            ..known
+        });
     }
 }
 
@@ -132,7 +144,9 @@ impl Openings<'_> {
             Trouble::Silent(Some(from)) => return Err(diagnosis::foreign(what, address, from)),
             Trouble::Silent(None) => {
                 let seconds = opening.patience.as_secs_f32();
-                if !opening.is_bare {
+                if self.knows_options {
+                    self.waiting.clear();
+                } else if !opening.is_bare {
                     observer.note(&format!(
                         "{address} does not answer in {seconds} s; asking without options"
                     ));

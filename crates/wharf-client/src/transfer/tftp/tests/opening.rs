@@ -88,6 +88,35 @@ async fn tft_50_silence_on_options_is_followed_by_a_request_without() {
     assert_eq!(case.content(), noise(1000));
 }
 
+/// TFT-08 drops requests beyond a rate: where options were granted before, silence is no word against them,
+/// and a copy is not made without its check.
+#[tokio::test]
+async fn silence_of_a_server_that_granted_options_is_not_about_them() {
+    let limit = std::time::Duration::from_millis(300);
+    let case = Case::new(Options {
+        connect_timeout: limit,
+        retries: 1,
+        ..options()
+    })
+    .await;
+    let script = async {
+        let (session, _) = case.server.accept().await;
+        session.oack(&[("tsize", "3")]).await;
+        session.until_ack(0).await;
+        session.data(1, b"end").await;
+    };
+    let (result, ()) = tokio::join!(case.get("f"), script);
+    assert_eq!(result.unwrap(), whole(3, Verified::Size));
+    let error = case.get("g").await.unwrap_err();
+    assert!(error.to_string().contains("no answer in 0.3 s"), "{error}");
+    let mut requests = 0;
+    while let Some(request) = case.server.try_hear() {
+        assert!(asked(&request).len() > 1);
+        requests += 1;
+    }
+    assert!(requests > 0);
+}
+
 /// T02.
 #[tokio::test]
 async fn silence_is_told_with_firewalls_and_may_be_tried_again() {

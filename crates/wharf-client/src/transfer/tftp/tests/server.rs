@@ -52,9 +52,16 @@ impl Server {
         (Session { socket, client }, request)
     }
 
+    /// Another request, if one is here.
+    pub(super) fn try_hear(&self) -> Option<Vec<u8>> {
+        let mut room = [0; 2048];
+        let (length, _) = self.0.try_recv_from(&mut room).ok()?;
+        Some(room[..length].to_vec())
+    }
+
     /// Whether another request is here.
     pub(super) fn was_asked_again(&self) -> bool {
-        self.0.try_recv_from(&mut [0; 2048]).is_ok()
+        self.try_hear().is_some()
     }
 }
 
