@@ -13,6 +13,7 @@ use std::{
         atomic::{AtomicU8, AtomicUsize, Ordering},
     },
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 /// Octets that may wait in one inbox.
@@ -32,12 +33,15 @@ const KEPT_ROOM: usize = 2048;
 pub(crate) enum Note {
     /// The client sent the same request again.
     Repeated,
+    /// Others need its place: it ends if nothing is lost by that.
+    GiveWay,
     /// The client asked for something else from the same port: this transaction is forgotten.
     Replaced,
 }
 
 const REPEATED: u8 = 1;
-const REPLACED: u8 = 2;
+const GIVE_WAY: u8 = 2;
+const REPLACED: u8 = 4;
 
 /// Datagrams, one behind the other.
 #[derive(Debug, Default)]
@@ -93,18 +97,26 @@ pub(crate) struct Mailbox {
     /// Whether the client's datagrams come this way.
     pub(crate) is_shared: bool,
     notes: AtomicU8,
+    /// From when on it may end if others need its place: its client does not answer, or has what it wanted.
+    spare_from: Mutex<Option<Instant>>,
     mail: Mutex<Mail>,
     /// Octets in all inboxes.
     held: Arc<AtomicUsize>,
 }
 
 impl Mailbox {
-    /// An empty one; `held` counts what waits in all.
-    pub(crate) fn new(request: &[u8], is_shared: bool, held: &Arc<AtomicUsize>) -> Self {
+    /// An empty one; `held` counts what waits in all. `spare_from`: see [`Self::set_spare`].
+    pub(crate) fn new(
+        request: &[u8],
+        is_shared: bool,
+        held: &Arc<AtomicUsize>,
+        spare_from: Option<Instant>,
+    ) -> Self {
         Self {
             request: request.to_vec(),
             is_shared,
             notes: AtomicU8::new(0),
+            spare_from: Mutex::new(spare_from),
             mail: Mutex::default(),
             held: Arc::clone(held),
         }
@@ -112,6 +124,27 @@ impl Mailbox {
 
     fn mail(&self) -> MutexGuard<'_, Mail> {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.spare_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says from when on the transaction may end if others need its place; `None`: never.
+    pub(crate) fn set_spare(&self, from: Option<Instant>) {
+        *self.spare() = from;
+    }
+
+    /// Asks the transaction to give way if it may at `now`, and tells whether it may. It is asked once for
+    /// each time that it becomes so.
+    pub(crate) fn ask_to_give_way(&self, now: Instant) -> bool {
+        let is_spare = self.spare().take_if(|from| *from <= now).is_some();
+        if is_spare {
+            self.note(Note::GiveWay);
+        }
+        is_spare
     }
 
     /// The listener's side: a datagram of the client.
@@ -137,6 +170,7 @@ impl Mailbox {
     pub(crate) fn note(&self, note: Note) {
         let bit = match note {
             Note::Repeated => REPEATED,
+            Note::GiveWay => GIVE_WAY,
             Note::Replaced => REPLACED,
         };
         self.notes.fetch_or(bit, Ordering::Release);
@@ -156,6 +190,10 @@ impl Mailbox {
         match self.notes.load(Ordering::Acquire) {
             0 => None,
             notes if notes & REPLACED != 0 => Some(Note::Replaced),
+            notes if notes & GIVE_WAY != 0 => {
+                self.notes.fetch_and(!GIVE_WAY, Ordering::AcqRel);
+                Some(Note::GiveWay)
+            }
             _ => {
                 self.notes.fetch_and(!REPEATED, Ordering::AcqRel);
                 Some(Note::Repeated)
@@ -215,7 +253,8 @@ mod tests {
 
     fn mailbox() -> (Mailbox, Arc<AtomicUsize>) {
         let held = Arc::default();
-        (Mailbox::new(b"request", true, &held), held)
+        let mailbox = Mailbox::new(b"request", true, &held, None);
+        (mailbox, held)
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::{
     clock,
     front_end::{SERVICE, TftpFrontEnd},
     transaction::{self, Arrival},
+    transactions::Limits,
 };
 
 /// The port of the service by the book.
@@ -167,8 +168,12 @@ impl Door {
             Ok(lease) => lease,
             Err(cause) => return self.front_end.dropped(from, cause, clock::unix_now()),
         };
-        let limits = (settings.transfers, settings.per_address);
-        let entered = transactions.enter(from, datagram, settings.single_port, limits);
+        let limits = Limits {
+            all: settings.transfers,
+            per_address: settings.per_address,
+            patience: settings.timing.initial,
+        };
+        let entered = transactions.enter(from, datagram, settings.single_port, limits, now);
         let place = match entered {
             Ok(place) => place,
             Err(full) => {

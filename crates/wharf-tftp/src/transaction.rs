@@ -16,6 +16,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, OnceLock},
+    time::Instant,
 };
 
 use wharf_engine::{
@@ -29,7 +30,7 @@ use wharf_proto::tftp::{
     packet,
 };
 use wharf_transfer::{
-    Throttle,
+    Throttle, buffer,
     datagram::{DatagramSocket, Route},
 };
 use wharf_vfs::VirtualPath;
@@ -45,6 +46,10 @@ use crate::{
 
 /// Octets of a client's own words that the log gets.
 const LOGGED_TEXT: usize = 128;
+
+/// Why a transaction ended that nobody had answered, for the log.
+const GAVE_WAY: &str =
+    "no answer from the client, and others needed its place (tftp.transfers, tftp.per_address)";
 
 /// A request that was let in.
 pub(crate) struct Arrival {
@@ -216,6 +221,12 @@ impl Context<'_> {
         }
     }
 
+    /// The opening goes out: whose client does not answer it gives way to others.
+    fn begins_at(&self, now: Instant) {
+        let from = now.checked_add(self.settings.timing.initial);
+        self.place.mailbox.set_spare(from);
+    }
+
     /// The terms that the request comes to, and the OACK that tells them. `size`: of an RRQ, as octets will
     /// be sent.
     fn terms(&self, size: Option<u64>, throttles: &[Arc<Throttle>]) -> (Terms, Option<Vec<u8>>) {
@@ -241,7 +252,11 @@ impl Context<'_> {
             limits.max_window = limits.max_window.min(window);
         }
         if self.request.mode == Mode::Netascii {
-            limits.max_window = limits.max_window.min(source::TEXT_WINDOW);
+            // A window of text is converted as a whole, into one buffer.
+            let (bare, _) = option::answer(&self.request, &limits, None);
+            let window = buffer::BUFFER_SIZE / usize::from(bare.block_size);
+            let window = u16::try_from(window).unwrap_or(u16::MAX);
+            limits.max_window = limits.max_window.min(source::TEXT_WINDOW).min(window);
         }
         option::answer(&self.request, &limits, size)
     }

@@ -458,6 +458,20 @@ async fn tft_40_text_has_the_line_ends_of_the_wire_also_over_block_borders() {
     assert!(got == b"line\r\n\r\0".repeat(40_000));
 }
 
+/// A window of text stands in one buffer while it waits for the socket or a rate, so it has no more than that.
+#[tokio::test]
+async fn tft_40_a_window_of_text_fits_into_a_buffer() {
+    let house = House::usual().await;
+    house.put("f", &pattern(700_000)).await;
+    for (block_size, window) in [("65464", "4"), ("1428", "64"), ("8", "64")] {
+        let peer = house.peer().await;
+        let options = [("windowsize", "64"), ("blksize", block_size)];
+        let asked = request(RRQ, "f", "netascii", &options);
+        let granted = [("windowsize", window), ("blksize", block_size)];
+        assert_eq!(peer.answer(&asked).await.0, oack(&granted));
+    }
+}
+
 #[tokio::test]
 async fn tft_40_a_block_of_text_that_goes_out_again_is_the_same() {
     let house = House::usual().await;

@@ -66,7 +66,7 @@ async fn a_drain_does_not_wait_for_those_that_linger() {
     peer.put("f", "octet", &[], b"content").await.unwrap();
     assert_eq!(house.engine.registry.len(), 1, "lingering");
     house.engine.registry.end_all(Ending::AfterTransfer);
-    house.emptied().await;
+    soon(house.engine.registry.emptied()).await;
     assert_eq!(house.told(), ["upload_committed /f 7"]);
 }
 

@@ -15,7 +15,7 @@ use wharf_accounts::{
     Settings as AccountSettings, SshAccess, StoredSecret,
 };
 use wharf_engine::{
-    Engine, Policy, Views, Workers,
+    Ending, Engine, Policy, Views, Workers,
     events::{Bus, Event, Level, Origin, Sink, TransferEnd},
 };
 use wharf_proto::tftp::Timing;
@@ -314,11 +314,15 @@ impl House {
         .await
     }
 
-    /// Waits until nobody is here, and checks that nothing of anybody is left.
+    /// Waits until nobody is here any more. Who has his file and only lingers is sent away.
     pub(super) async fn emptied(&self) {
-        soon(self.engine.registry.emptied()).await;
         soon(async {
-            while self.front_end.transactions.count() > 0 {
+            while !self.engine.registry.is_empty() || self.front_end.transactions.count() > 0 {
+                for session in self.engine.registry.sessions() {
+                    if !session.is_busy() {
+                        session.end(Ending::AfterTransfer);
+                    }
+                }
                 tokio::task::yield_now().await;
             }
         })

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    house::{HASTY, House},
+    house::{HASTY, House, soon},
     peer::{Peer, RRQ, Said, WRQ, ack, error, request},
 };
 
@@ -92,6 +92,77 @@ async fn tft_08_half_open_floods_are_bounded() {
     let refusals = house.told();
     let refusals = refusals.iter().filter(|told| told.starts_with("refused"));
     assert!(refusals.count() < 20, "a flood does not flood the log");
+}
+
+/// Asks again and again, as a client does, until there is an answer.
+async fn insist(peer: &Peer, asked: &[u8]) -> Said {
+    soon(async {
+        loop {
+            peer.ask(asked).await;
+            tokio::task::yield_now().await;
+            if let Some(said) = peer.heard().into_iter().next() {
+                return said;
+            }
+        }
+    })
+    .await
+}
+
+/// 33 packets a second in anybody's names would else keep everybody out.
+#[tokio::test]
+async fn tft_08_who_never_answers_gives_way_to_who_asks() {
+    for (opcode, told) in [(RRQ, "download_aborted"), (WRQ, "upload_aborted")] {
+        let house = House::with(|plan| {
+            plan.settings.transfers = 3;
+            plan.settings.timing = HASTY;
+            plan.settings.timing.tries = u32::MAX;
+        })
+        .await;
+        house.put("f", &[0; 100]).await;
+        let mut flood = Vec::new();
+        for number in 0..3 {
+            let peer = house.peer().await;
+            let name = if opcode == RRQ {
+                "f".to_owned()
+            } else {
+                number.to_string()
+            };
+            peer.ask(&request(opcode, &name, "octet", &[])).await;
+            flood.push(peer);
+        }
+        for peer in &flood {
+            peer.hear().await;
+        }
+        let peer = house.peer().await;
+        let said = insist(&peer, &request(RRQ, "f", "octet", &[])).await;
+        assert_eq!(said, Said::Data(1, vec![0; 100]));
+        let told = house.heard(told).await;
+        assert!(told.contains("others needed its place"), "{told}");
+    }
+}
+
+/// A device that stores one file after the other does not fill its own places with files that are there.
+#[tokio::test]
+async fn tft_37_who_lingers_gives_way_to_who_asks() {
+    let house = House::with(|plan| {
+        plan.settings.per_address = 3;
+        plan.settings.timing.initial = Duration::from_secs(3600);
+    })
+    .await;
+    for number in 0..9 {
+        let name = format!("f{number}");
+        // No request is in vain: this one is sent once.
+        let peer = house.peer().await;
+        peer.put(&name, "octet", &[], b"content").await.unwrap();
+        soon(async {
+            while house.front_end.transactions.count() > 2 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+    let told = house.told();
+    assert!(told.len() == 9 && told.iter().all(|told| told.starts_with("upload_committed")));
 }
 
 /// Who sends requests in another's name keeps nobody out of FTP or SSH, and ends nobody's session there.

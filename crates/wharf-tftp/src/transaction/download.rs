@@ -21,7 +21,7 @@ use wharf_transfer::buffer;
 use wharf_vfs::ErrorKind;
 
 use super::{
-    Context, Next, Refusal, Repetitions, cause, refused, scratch, silence,
+    Context, GAVE_WAY, Next, Refusal, Repetitions, cause, refused, scratch, silence,
     source::{Halt, Run, Source, Text, text_size},
     watch::{Wake, Watch},
 };
@@ -54,6 +54,8 @@ enum End {
     Anew,
     /// The client asked for something else.
     Replaced,
+    /// The client has not answered, and others need the place.
+    GaveWay,
     /// The client is gone.
     Gone(io::Error),
 }
@@ -125,6 +127,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
     let wire = context.wire()?;
     let told = context.told(Direction::Download);
     let now = clock::now();
+    context.begins_at(now);
     let mut machine = Sender::serving(terms, oack, context.settings.timing, now);
     let content = if is_text {
         Content::Text(Text::new(file, size, terms.block_size))
@@ -220,6 +223,10 @@ impl Download<'_> {
         let is_over = self.machine.outcome().is_some();
         match note {
             Note::Replaced => (!is_over).then_some(End::Replaced),
+            Note::GiveWay => {
+                let is_open = !is_over && !self.machine.peer_has_answered();
+                is_open.then_some(End::GaveWay)
+            }
             Note::Repeated if is_over => {
                 // Not meant for this one: for what follows.
                 self.context.place.mailbox.note(Note::Repeated);
@@ -241,6 +248,7 @@ impl Download<'_> {
     /// has not heard of.
     fn hear(&mut self, most: usize, is_unannounced: bool) -> io::Result<Instant> {
         let now = clock::now();
+        let was_open = !self.machine.peer_has_answered();
         let mut datagram = [0; LOOKED_AT];
         for _ in 0..most {
             if self.machine.outcome().is_some() {
@@ -264,6 +272,9 @@ impl Download<'_> {
                 Err(error) if is_gone(&error) => return Err(error),
                 Err(_) => {}
             }
+        }
+        if was_open && self.machine.peer_has_answered() {
+            self.context.place.mailbox.set_spare(None);
         }
         Ok(now)
     }
@@ -518,6 +529,7 @@ impl Download<'_> {
         let ended = match end {
             End::Anew => aborted("the client has begun anew".to_owned()),
             End::Replaced => aborted("the client asked for something else".to_owned()),
+            End::GaveWay => aborted(GAVE_WAY.to_owned()),
             // It has closed its port before it heard that we missed its last ACK.
             End::Gone(error) if is_whole && error.kind() == io::ErrorKind::ConnectionRefused => {
                 TransferEnd::Committed

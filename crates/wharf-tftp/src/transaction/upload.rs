@@ -20,7 +20,7 @@ use wharf_transfer::buffer;
 use wharf_vfs::{AbortedUpload, ErrorKind, Links, Metadata, Upload, UploadMode};
 
 use super::{
-    Context, Next, Refusal, Repetitions, cause, refused, scratch, silence,
+    Context, GAVE_WAY, Next, Refusal, Repetitions, cause, refused, scratch, silence,
     watch::{Wake, Watch},
 };
 use crate::{
@@ -50,6 +50,8 @@ enum End {
     Anew,
     /// The client asked for something else.
     Replaced,
+    /// The client has not answered, and others need the place.
+    GaveWay,
     /// The file is there, and nobody shall wait for the client any more.
     Settled,
     /// The client is gone.
@@ -121,6 +123,7 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         }
     };
     let now = clock::now();
+    context.begins_at(now);
     let mut receiving = Receiving {
         context,
         wire,
@@ -208,6 +211,9 @@ impl Receiving<'_> {
         let is_over = self.machine.outcome().is_some();
         match note {
             Note::Replaced => (!is_over).then_some(End::Replaced),
+            Note::GiveWay if is_over => None,
+            Note::GiveWay if self.machine.is_settled() => Some(End::Settled),
+            Note::GiveWay => (!self.machine.peer_has_answered()).then_some(End::GaveWay),
             Note::Repeated if is_over => {
                 // Not meant for this one: for what follows.
                 self.context.place.mailbox.note(Note::Repeated);
@@ -230,7 +236,11 @@ impl Receiving<'_> {
     /// of.
     async fn take(&mut self, is_unannounced: bool) -> io::Result<Instant> {
         let now = clock::now();
+        let was_open = !self.machine.peer_has_answered();
         let gathered = self.gather(now, is_unannounced)?;
+        if was_open && self.machine.peer_has_answered() {
+            self.context.place.mailbox.set_spare(None);
+        }
         if gathered.octets > 0
             && let Some(told) = &mut self.told
         {
@@ -421,7 +431,9 @@ impl Receiving<'_> {
                 if let Some(told) = self.told.take() {
                     told.finish(TransferEnd::Committed);
                 }
-                self.machine.settle(clock::now());
+                let now = clock::now();
+                self.machine.settle(now);
+                self.context.place.mailbox.set_spare(Some(now));
             }
             Err(error) => self.fail_by(&error),
         }
@@ -454,6 +466,7 @@ impl Receiving<'_> {
         let cause = match end {
             End::Anew => "the client has begun anew".to_owned(),
             End::Replaced => "the client asked for something else".to_owned(),
+            End::GaveWay => GAVE_WAY.to_owned(),
             End::Gone(error) => format!("the client is gone: {error}"),
             End::Settled => String::new(),
             End::Outcome => match self.machine.outcome() {
