@@ -263,16 +263,32 @@ async fn tft_07_a_repeated_wrq_repeats_the_ack_and_a_new_one_begins_anew() {
     assert_eq!(peer.hear().await.0, Said::Ack(0));
 }
 
+/// Anybody can ask in anybody's name: nothing is made, and no name is held, before a block has come.
+#[tokio::test]
+async fn a_request_that_no_block_follows_holds_no_name() {
+    let house = House::usual().await;
+    let (forged, other) = (house.peer().await, house.peer().await);
+    for options in [&[][..], &[("windowsize", "8")]] {
+        let (said, _) = forged.answer(&request(WRQ, "f", "octet", options)).await;
+        assert!(matches!(said, Said::Ack(0) | Said::Oack(_)));
+        assert_eq!(house.names().await, Vec::<String>::new());
+    }
+    other.put("f", "octet", &[], b"x").await.unwrap();
+    assert_eq!(house.content("f").await.unwrap(), b"x");
+}
+
 #[tokio::test]
 async fn a_file_that_somebody_writes_is_busy() {
     let house = House::usual().await;
     let (one, other) = (house.peer().await, house.peer().await);
     let (_, from) = one.answer(&request(WRQ, "f", "octet", &[])).await;
+    one.say(&data(1, &[b'1'; 512]), from).await;
+    assert_eq!(one.hear().await.0, Said::Ack(1));
     let (code, text) = other.put("f", "octet", &[], b"x").await.unwrap_err();
     assert_eq!((code, text.as_str()), (0, "In use, try again later"));
-    one.say(&data(1, b"one"), from).await;
-    assert_eq!(one.hear().await.0, Said::Ack(1));
-    assert_eq!(house.content("f").await.unwrap(), b"one");
+    one.say(&data(2, b""), from).await;
+    assert_eq!(one.hear().await.0, Said::Ack(2));
+    assert_eq!(house.content("f").await.unwrap(), [b'1'; 512]);
 }
 
 #[tokio::test]

@@ -37,6 +37,10 @@ const AT_ONCE: usize = 64;
 /// Octets of a packet that are looked at: an ACK, or an ERROR with what the log takes of its words.
 const LOOKED_AT: usize = HEADER + 512;
 
+/// Octets that are sent before others on this thread get their turn: the greatest window that is granted
+/// without a word of the operator, and more.
+const AT_A_STRETCH: u64 = 8 << 20;
+
 /// Wakes after which others on this thread get their turn.
 const TURN: u32 = 32;
 
@@ -327,7 +331,12 @@ impl Download<'_> {
         let (mut next, end) = (first, first + count);
         let mut was_held_up = false;
         while next < end {
-            let mut most = end - next;
+            // Others on this thread get their turn within windows of great size, too.
+            if next > first {
+                tokio::task::yield_now().await;
+                was_held_up = true;
+            }
+            let mut most = (end - next).min((AT_A_STRETCH / block_size).max(1));
             if let Some(slowest) = throttles.iter().min_by_key(|throttle| throttle.rate()) {
                 most = most.min((slowest.chunk() / block_size).max(1));
                 pay(throttles, most * block_size).await;

@@ -58,6 +58,17 @@ enum End {
     Gone(io::Error),
 }
 
+/// Where the blocks go. Nothing is made before the first has come: until then anybody may have asked, in
+/// anybody's name.
+enum Target {
+    /// Not begun.
+    Waiting,
+    /// Being written.
+    Open(Upload),
+    /// It has its name, or is given up.
+    Settled,
+}
+
 /// What a wake brought.
 #[derive(Default)]
 struct Gathered {
@@ -76,7 +87,9 @@ struct Receiving<'a> {
     wire: Wire,
     machine: Receiver,
     terms: Terms,
-    upload: Option<Upload>,
+    target: Target,
+    /// Permissions of the file, where they are not what a new one gets.
+    permissions: Option<u32>,
     told: Option<FileTransfer>,
     decoder: Option<Decoder>,
     /// What came and waits to be written; empty and without room while the client is silent.
@@ -109,19 +122,10 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         ));
     }
     let wire = context.wire()?;
-    let view = context.session.view();
-    let upload = match (context.rule.write, &existing) {
-        // What the whole world may write stays so, or it would be the last time.
-        (WriteMode::Existing, Some(file)) => {
-            view.begin_upload_as(&context.path, UploadMode::Replace, file.mode)
-                .await?
-        }
-        _ => {
-            let umask = view.settings().umask;
-            view.begin_upload(&context.path, UploadMode::Replace, umask)
-                .await?
-        }
-    };
+    // What the whole world may write stays so, or it would be the last time.
+    let permissions = existing
+        .filter(|_| context.rule.write == WriteMode::Existing)
+        .map(|file| file.mode);
     let now = clock::now();
     context.begins_at(now);
     let mut receiving = Receiving {
@@ -129,7 +133,8 @@ pub(super) async fn serve(context: &Context<'_>) -> Result<Next, Refusal> {
         wire,
         machine: Receiver::serving(terms, oack, context.settings.timing, now),
         terms,
-        upload: Some(upload),
+        target: Target::Waiting,
+        permissions,
         told: Some(context.told(Direction::Upload)),
         decoder: (context.request.mode == Mode::Netascii).then(Decoder::default),
         held: Vec::new(),
@@ -339,7 +344,12 @@ impl Receiving<'_> {
 
     /// Writes a run, or holds it back for the next; what must be waited for comes back.
     fn keep(&mut self, run: &[u8], is_last: bool) -> Option<Vec<u8>> {
-        if self.held.is_empty() && (is_last || run.len() >= HELD) {
+        if run.is_empty() && !is_last {
+            return None;
+        }
+        // The first blocks wait for nothing: the client hears at once where they cannot be stored.
+        let is_first = matches!(self.target, Target::Waiting);
+        if self.held.is_empty() && (is_last || is_first || run.len() >= HELD) {
             return self.write_at_once(run, is_last);
         }
         self.held.reserve_exact(HELD);
@@ -367,7 +377,11 @@ impl Receiving<'_> {
 
     /// Writes a run; what must be waited for comes back.
     fn write_at_once(&mut self, run: &[u8], is_last: bool) -> Option<Vec<u8>> {
-        let upload = self.upload.as_ref()?;
+        let upload = match &self.target {
+            Target::Waiting => None,
+            Target::Open(upload) => Some(upload),
+            Target::Settled => return None,
+        };
         let converted = self.decoder.as_mut().map(|decoder| {
             let mut converted = buffer::borrow();
             decoder.decode(run, &mut converted);
@@ -381,8 +395,11 @@ impl Receiving<'_> {
             converted.into_iter().for_each(buffer::give_back);
             return None;
         }
-        let at = upload.start() + self.written;
-        match upload.file().try_write_at(octets, at) {
+        let done = upload.and_then(|upload| {
+            let at = upload.start() + self.written;
+            upload.file().try_write_at(octets, at)
+        });
+        match done {
             None => Some(converted.unwrap_or_else(|| {
                 let mut kept = buffer::borrow();
                 kept.extend_from_slice(run);
@@ -397,9 +414,35 @@ impl Receiving<'_> {
         }
     }
 
+    /// Begins the upload, if nothing has come before.
+    async fn begin(&mut self) {
+        if !matches!(self.target, Target::Waiting) || self.machine.outcome().is_some() {
+            return;
+        }
+        let (view, path) = (self.context.session.view(), &self.context.path);
+        let begun = match self.permissions {
+            Some(permissions) => {
+                view.begin_upload_as(path, UploadMode::Replace, permissions)
+                    .await
+            }
+            None => {
+                let umask = view.settings().umask;
+                view.begin_upload(path, UploadMode::Replace, umask).await
+            }
+        };
+        match begun {
+            Ok(upload) => self.target = Target::Open(upload),
+            Err(error) => {
+                self.target = Target::Settled;
+                self.fail_by(&error);
+            }
+        }
+    }
+
     /// Writes a run that must be waited for.
     async fn write(&mut self, run: Vec<u8>) {
-        let Some(upload) = &self.upload else {
+        Box::pin(self.begin()).await;
+        let Target::Open(upload) = &self.target else {
             return;
         };
         let at = upload.start() + self.written;
@@ -423,7 +466,8 @@ impl Receiving<'_> {
         if self.machine.outcome().is_some() {
             return;
         }
-        let Some(upload) = self.upload.take() else {
+        Box::pin(self.begin()).await;
+        let Target::Open(upload) = std::mem::replace(&mut self.target, Target::Settled) else {
             return;
         };
         match Box::pin(upload.commit(None)).await {
@@ -486,7 +530,7 @@ impl Receiving<'_> {
             self.flush().await;
         }
         let mut kept = false;
-        if let Some(upload) = self.upload.take() {
+        if let Target::Open(upload) = std::mem::replace(&mut self.target, Target::Settled) {
             let counted = if self.context.settings.keep_partial {
                 self.received
             } else {
