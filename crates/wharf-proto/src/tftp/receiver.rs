@@ -269,10 +269,17 @@ impl Receiver {
 
     /// How long what was acknowledged may stay without an answer.
     fn wait(&self) -> Duration {
-        if self.window > 1 {
+        let wait = if self.window > 1 {
             self.timer.wait()
         } else {
             self.timer.patient_wait()
+        };
+        if self.terms.interval.is_some() && self.peer_has_answered {
+            // It is the sender's time as well, and the sender's turn: atftp takes an ACK that comes at the
+            // very moment when it sends again for another one.
+            wait + wait / 4
+        } else {
+            wait
         }
     }
 
