@@ -41,6 +41,9 @@ const LISTENING_BUFFER: usize = 4 << 20;
 /// What is asked for the buffers of one transaction, octets. The system grants what it likes.
 const TRANSACTION_BUFFER: usize = 2 << 20;
 
+/// Datagrams of strangers that are looked for at the most.
+const MOST_STRANGERS: u32 = 1024;
+
 /// A non-blocking listening socket at `address`: of one family alone, and every datagram that it receives
 /// tells its [`Route`]. May be called before privileges are dropped, and outside a runtime.
 ///
@@ -124,7 +127,7 @@ impl DatagramSocket {
         let socket = open(local)?;
         size_buffers(&socket);
         rustix::net::bind(&socket, &local)?;
-        rustix::net::connect(&socket, &peer)?;
+        keep_to(&socket, peer)?;
         Self::register(socket.into(), false)
     }
 
@@ -433,6 +436,19 @@ impl DatagramSocket {
         }
         error.into()
     }
+}
+
+/// From now on only `peer` is heard, who knows nothing of the socket yet: what has come in the moment since it
+/// was bound is a stranger's.
+fn keep_to(socket: &OwnedFd, peer: SocketAddr) -> io::Result<()> {
+    rustix::net::connect(socket, &peer)?;
+    // Bounded: none can be added but the peer's, who cannot know whereto.
+    for _ in 0..MOST_STRANGERS {
+        if rustix::net::recv(socket, &mut [0; 1][..], RecvFlags::DONTWAIT).is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Whatever the system grants of it will do.

@@ -408,3 +408,21 @@ async fn blocks_of_no_octets_are_refused() {
     let error = there.try_send_blocks(numbered, 0, b"a", None).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
 }
+
+/// Between bind and connect the kernel takes everybody's datagrams: they are no part of the transaction.
+#[test]
+fn what_strangers_sent_before_a_socket_had_its_peer_is_forgotten() {
+    let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let [peer, stranger] = [(); 2].map(|()| std::net::UdpSocket::bind(anywhere).unwrap());
+    let socket = open(anywhere).unwrap();
+    rustix::net::bind(&socket, &anywhere).unwrap();
+    let socket = std::net::UdpSocket::from(socket);
+    for _ in 0..3 {
+        let address = socket.local_addr().unwrap();
+        stranger.send_to(b"\0\x05\0\0forged\0", address).unwrap();
+    }
+    let socket = OwnedFd::from(socket);
+    keep_to(&socket, peer.local_addr().unwrap()).unwrap();
+    let got = rustix::net::recv(&socket, &mut [0; 99][..], RecvFlags::DONTWAIT);
+    assert_eq!(got.unwrap_err(), Errno::WOULDBLOCK);
+}
