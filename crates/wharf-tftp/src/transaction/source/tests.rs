@@ -106,7 +106,7 @@ async fn tft_31_the_block_behind_a_whole_one_is_empty() {
     let file = open(directory.path()).await;
     let mut source = Source::new(file, 1024, 512, &contents, LATER);
     assert_eq!(source.last(), 3);
-    assert_eq!(blocks(&mut source, &contents, 3, 3).await, []);
+    assert!(blocks(&mut source, &contents, 3, 3).await.is_empty());
     assert_eq!(
         blocks(&mut source, &contents, 2, 3).await,
         pattern(1024)[512..]
