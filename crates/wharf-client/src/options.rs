@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::{ssh::Ssh, tftp::Tftp, tls::Tls};
+use crate::{ssh::Ssh, tftp::options::Tftp, tls::Tls};
 
 /// A password: wiped when dropped, never shown.
 #[derive(Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ pub(crate) mod diagnosis;
 mod linger;
 mod link;
 mod opening;
-mod options;
+pub(crate) mod options;
 pub(crate) mod refusal;
 
 use std::sync::{Arc, Mutex, PoisonError};
