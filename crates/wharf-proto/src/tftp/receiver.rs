@@ -449,11 +449,6 @@ impl Receiver {
         }
     }
 
-    /// The smoothed round trip, of what was sent once.
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.timer.round_trip()
-    }
-
     /// Whether the peer has ever said anything.
     pub const fn peer_has_answered(&self) -> bool {
         self.peer_has_answered

@@ -14,7 +14,7 @@
 //!
 //! A call of the driver takes constant time, and nothing is allocated but the words of an ERROR.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{
     ErrorCode, Offer, Packet, Terms, Timing, option,
@@ -331,11 +331,6 @@ impl Sender {
             State::Asking(_) => None,
             _ => Some(&self.terms),
         }
-    }
-
-    /// The smoothed round trip, of what was sent once.
-    pub fn round_trip(&self) -> Option<Duration> {
-        self.timer.round_trip()
     }
 
     /// Whether the peer has ever said anything.

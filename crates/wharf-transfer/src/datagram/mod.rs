@@ -24,8 +24,7 @@ use nix::sys::socket::{
 use rustix::{
     io::Errno,
     net::{
-        AddressFamily, RecvAncillaryBuffer, RecvFlags, ReturnFlags, SendFlags, SocketFlags,
-        SocketType,
+        AddressFamily, RecvAncillaryBuffer, RecvFlags, SendFlags, SocketFlags, SocketType,
         sockopt::{self, Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery},
     },
 };
@@ -87,10 +86,8 @@ fn open(address: SocketAddr) -> io::Result<OwnedFd> {
 /// What was received into the caller's buffers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// The datagram's length; more than there was room for when it was truncated.
+    /// The datagram's length; more than there was room for where its rest is lost.
     pub octets: usize,
-    /// It was longer than the buffers: its rest is lost.
-    pub is_truncated: bool,
     /// Who sent it.
     pub from: Option<SocketAddr>,
 }
@@ -203,20 +200,6 @@ impl DatagramSocket {
         })
     }
 
-    /// Waits for a datagram; see [`Self::try_receive`]. Nothing is lost when it is dropped while waiting.
-    ///
-    /// # Errors
-    /// An ICMP error.
-    pub async fn receive(&self, head: &mut [u8], body: &mut [u8]) -> io::Result<Received> {
-        loop {
-            self.readable().await?;
-            match self.try_receive(head, body) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return done,
-            }
-        }
-    }
-
     /// Waits until there may be something to receive, a datagram or an error.
     ///
     /// # Errors
@@ -229,7 +212,7 @@ impl DatagramSocket {
             .map(drop)
     }
 
-    /// Says that nothing more is expected at once, so that the next [`Self::receive`] waits without asking
+    /// Says that nothing more is expected at once, so that the next [`Self::readable`] waits without asking
     /// the kernel first. Right after something was sent that the peer answers: that answer wakes it. A
     /// datagram that is here already is found together with the next. Only in a runtime of one thread, and
     /// without an await since the last datagram was received.
@@ -265,7 +248,6 @@ impl DatagramSocket {
         match answer {
             Ok(message) => Ok(Received {
                 octets: message.bytes,
-                is_truncated: message.flags.contains(ReturnFlags::TRUNC),
                 from: message
                     .address
                     .and_then(|address| SocketAddr::try_from(address).ok()),

@@ -99,10 +99,8 @@ impl Route {
 /// A datagram with the way that it came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Routed {
-    /// The datagram's length; more than there was room for when it was truncated.
+    /// The datagram's length; more than there was room for where its rest is lost.
     pub octets: usize,
-    /// It was longer than the buffer: its rest is lost.
-    pub is_truncated: bool,
     /// Who sent it.
     pub from: SocketAddr,
     /// Whereto.
@@ -142,7 +140,6 @@ pub(super) fn receive(socket: &impl AsRawFd, buffer: &mut [u8]) -> io::Result<Ro
     }
     Ok(Routed {
         octets: message.bytes,
-        is_truncated: message.flags.contains(MsgFlags::MSG_TRUNC),
         from,
         route,
     })

@@ -17,6 +17,8 @@ pub(super) use cat::cat;
 pub(super) use get::get;
 pub(super) use put::put;
 
+use std::time::Duration;
+
 use wharf_proto::tftp::{
     Direction, ErrorCode, Mode, Offer, OptionList, Outcome, Packet, Terms, option, packet,
 };
@@ -150,6 +152,15 @@ impl Asked {
                 Trouble::Final(diagnosis::stalled(&self.what, terms, blocks))
             }
         }
+    }
+}
+
+/// How long silence is borne: the first answer may never come, and then another opening is tried.
+const fn patience(context: &Context, opening: &Opening, link: &Link) -> Duration {
+    if link.is_answered() {
+        context.options.idle_timeout
+    } else {
+        opening.patience
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     super::{Course, Transferred, Upload},
     Asked,
     content::{Content, Original},
-    count, hear, sure, tell,
+    count, hear, patience, sure, tell,
 };
 use crate::{
     Result,
@@ -120,16 +120,9 @@ impl Delivery<'_> {
                 }
                 Some(_) => return Err(self.ended()),
             }
-            let patience = if self.link.is_answered() {
-                self.context.options.idle_timeout
-            } else {
-                self.opening.patience
-            };
-            let limit = heard_at + patience;
-            let until = self
-                .sender
-                .poll_timeout()
-                .map_or(limit, |until| until.min(limit));
+            let limit = heard_at + patience(self.context, self.opening, &self.link);
+            let until = self.sender.poll_timeout();
+            let until = until.map_or(limit, |until| until.min(limit));
             let heard = self.link.hear(&mut room, until).await;
             let heard =
                 heard.map_err(|error| Trouble::of_link(&self.link, &self.asked.what, error))?;

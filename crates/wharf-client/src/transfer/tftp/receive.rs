@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wharf_proto::tftp::{Offer, Receiver, netascii::Decoder, receiver::Arrival};
 
-use super::{super::Verified, Asked, hear, outlet::Outlet, sure, tell};
+use super::{super::Verified, Asked, hear, outlet::Outlet, patience, sure, tell};
 use crate::{
     Error, Kind, Result, Step, Verify,
     tftp::{Context, Heard, Link, Opening, Trouble, now},
@@ -86,16 +86,9 @@ impl Fetch<'_, '_, '_> {
                 return Err(self.ended());
             }
             self.intake.write_full_run(self.outlet).await?;
-            let patience = if self.link.is_answered() {
-                self.context.options.idle_timeout
-            } else {
-                self.opening.patience
-            };
-            let limit = heard_at + patience;
-            let until = self
-                .receiver
-                .poll_timeout()
-                .map_or(limit, |until| until.min(limit));
+            let limit = heard_at + patience(self.context, self.opening, &self.link);
+            let until = self.receiver.poll_timeout();
+            let until = until.map_or(limit, |until| until.min(limit));
             let heard = self.link.hear(self.intake.room(), until).await;
             let heard =
                 heard.map_err(|error| Trouble::of_link(&self.link, &self.asked.what, error))?;
